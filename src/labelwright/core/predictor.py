@@ -1,0 +1,184 @@
+"""Predictor, run and prediction: who answered for the machine, over what, and what it said.
+
+A predictor is identified by the hash of its content, so that every prediction can be traced to exactly one model,
+prompt, ontology and way of choosing examples.
+"""
+
+import hashlib
+import json
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from labelwright.core.answer import Answers
+from labelwright.core.problem import Problem
+from labelwright.core.value import Probability, Value
+
+
+class ExamplePolicy(Value):
+    """How corrections become few-shot examples.
+
+    Attributes:
+        kind: `none` (zero-shot), `per_label` (k per category by seeded random sampling), `nearest` (most similar texts).
+        k: Examples per label, or in total for `nearest`.
+        seed: Same seed and same corrections, same examples.
+    """
+
+    kind: Literal["none", "per_label", "nearest"] = "none"
+    k: int = Field(default=1, ge=1, le=50)
+    seed: int = 0
+
+
+class Decoding(Value):
+    """Parameters of generation."""
+
+    temperature: float = Field(default=0.0, ge=0.0, le=2.0)
+    max_tokens: int | None = Field(default=None, ge=1, le=100_000)
+    top_logprobs: int = Field(default=5, ge=0, le=20)
+    seed: int | None = 0
+    structured: Literal["auto", "json_schema", "json_object", "none"] = "auto"
+
+
+class PromptedModel(Value):
+    """A language model behind a provider, with its prompt."""
+
+    kind: Literal["prompted"] = "prompted"
+    provider_id: int
+    provider_url: str
+    model: str = Field(min_length=1, max_length=300)
+    template_version: int = 0
+    template_sha256: str = ""
+    examples: ExamplePolicy = ExamplePolicy()
+    decoding: Decoding = Decoding()
+
+
+class LocalModel(Value):
+    """A small model trained here from the annotations made so far."""
+
+    kind: Literal["local"] = "local"
+    model_sha256: str
+    trained_on: int
+    training_version: int = 1
+
+
+class ImportedModel(Value):
+    """Predictions that came along with an import."""
+
+    kind: Literal["imported"] = "imported"
+    name: str
+
+
+class Predictor(Value):
+    """Everything that decides what a model answers."""
+
+    engine: Annotated[PromptedModel | LocalModel | ImportedModel, Field(discriminator="kind")]
+    ontology_version: int
+
+    @property
+    def sha256(self) -> str:
+        """Identity: hash of the canonical JSON."""
+        body = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(body.encode()).hexdigest()
+
+    @property
+    def title(self) -> str:
+        """A short name for lists."""
+        match self.engine:
+            case PromptedModel(model=model, examples=examples):
+                return f"{model} ({'zero-shot' if examples.kind == 'none' else 'few-shot'})"
+            case LocalModel(trained_on=n):
+                return f"local model ({n} labels)"
+            case ImportedModel(name=name):
+                return name
+
+
+class Confidence(Value):
+    """How sure a model was of its answer to one question.
+
+    Attributes:
+        value: In [0, 1], or None where nothing supports a number: never invented.
+        scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `classifier`, `tagger`, `verbal`, `given`.
+        distribution: Label id -> probability, where known.
+        low: A lower bound that assumes the worst for unseen tokens.
+        mass: How much probability the model gave to any valid label at the deciding token.
+    """
+
+    value: Probability | None = None
+    scorer: str = ""
+    distribution: dict[str, float] | None = None
+    low: Probability | None = None
+    mass: Probability | None = None
+
+
+class Reading(Value):
+    """What a reply came to: answers, confidence per question, and everything refused."""
+
+    answers: Answers
+    confidence: dict[str, Confidence] = Field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def lowest(self) -> float | None:
+        """The confidence that orders the queue: the lowest over the questions; None when none has one."""
+        values = [c.value for c in self.confidence.values() if c.value is not None]
+        return min(values, default=None)
+
+
+class Prediction(Value):
+    """A model's answers for an asset; immutable."""
+
+    id: int
+    asset_id: int
+    run_id: int | None
+    predictor_sha256: str
+    predictor_title: str = ""
+    ontology_version: int
+    answers: Answers
+    confidence: dict[str, Confidence] = Field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    created_at: datetime
+
+
+RunState = Literal["queued", "running", "paused", "done", "cancelled", "failed"]
+"""`failed` always comes with `stop_reason`; `paused` by a person, by the cost cap, or by a provider that stopped."""
+
+
+class Run(Value):
+    """One predictor over one batch; resumable.
+
+    Attributes:
+        kind: `batch` fills the queue; `trial` is a sample in the prompt studio that leaves the queue alone.
+        failures: Failed assets by cause.
+        cost_usd: Sum over every attempt, failed ones too; None when the price is unknown.
+        cost_cap_usd: The run pauses before it would pass this.
+        rate_per_s: Finished assets per second over the recent past; None before there is one.
+        example_ids: Annotations shown as few-shot examples.
+        examples_note: Why there are fewer or no examples, when there are.
+    """
+
+    id: int
+    project_id: int
+    kind: Literal["batch", "trial"] = "batch"
+    batch: int | None
+    predictor: Predictor
+    state: RunState
+    stop_reason: str = ""
+    total: int
+    done: int = 0
+    failed: int = 0
+    retried: int = 0
+    failures: dict[str, int] = Field(default_factory=dict)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: Decimal | None = None
+    cost_cap_usd: Decimal | None = None
+    rate_per_s: float | None = None
+    eta_s: float | None = None
+    latency_p50_s: float | None = None
+    example_ids: tuple[str, ...] = ()
+    examples_note: str = ""
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None

@@ -1,0 +1,104 @@
+"""A project: one body of work, its settings, and who may do what in it (roles are in `access`)."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from labelwright.core.value import Name, Probability, Value
+
+Modality = Literal["text", "image", "video"]
+
+
+class ProjectSettings(Value):
+    """What a manager can set.
+
+    Attributes:
+        people_per_asset: How many people label each asset.
+        order: How the queue is ordered. `uncertain`: least confident first, with audits mixed in; `random`; `arrival`.
+        audit_share: Share of takes drawn from confident assets, so that they are not neglected.
+        lease_s: How long an asset stays reserved for the person who took it, in seconds.
+        private: Refuse every provider that is neither on this machine nor in `allowed_hosts`.
+        allowed_hosts: Host names a private project may still reach.
+        auto_submit: A single choice submits at once.
+        learn_every: Retrain the local models after this many new submissions; 0 turns them off.
+        batch_size: Assets per batch of a model run.
+        idle_after_s: A pause longer than this does not count as active time.
+    """
+
+    people_per_asset: int = Field(default=1, ge=1, le=20)
+    order: Literal["uncertain", "random", "arrival"] = "uncertain"
+    audit_share: Probability = 0.1
+    lease_s: int = Field(default=900, ge=10, le=86_400)
+    private: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    auto_submit: bool = False
+    learn_every: int = Field(default=10, ge=0, le=100_000)
+    batch_size: int = Field(default=100, ge=1, le=100_000)
+    idle_after_s: int = Field(default=15, ge=1, le=3_600)
+
+
+class Project(Value):
+    """One body of work."""
+
+    id: int
+    name: Name
+    description: str = Field(default="", max_length=10_000)
+    modality: Modality = "text"
+    ontology_version: int
+    settings: ProjectSettings = ProjectSettings()
+    created_at: datetime
+
+
+class Provider(Value):
+    """An endpoint that models answer at. The key is never part of this value: it is write-only.
+
+    Attributes:
+        kind: `openai` speaks the OpenAI chat protocol (OpenAI, vLLM, Ollama, llama.cpp server, LM Studio, gateways).
+        base_url: Up to and including `/v1`. The key is bound to it: changing it clears the key.
+        has_key: Whether a key is stored.
+        key_env: Name of an environment variable that holds the key, instead of a stored one.
+        models: Model names offered to the user.
+        input_usd_per_mtok: Price of a million prompt tokens; None when unknown (cost is then unknown, not zero).
+        capabilities: What a probe found; None before the first probe.
+    """
+
+    id: int
+    name: Name
+    kind: Literal["openai"] = "openai"
+    base_url: str
+    has_key: bool = False
+    key_env: str = ""
+    models: tuple[str, ...] = ()
+    input_usd_per_mtok: float | None = Field(default=None, ge=0)
+    output_usd_per_mtok: float | None = Field(default=None, ge=0)
+    concurrency: int = Field(default=8, ge=1, le=512)
+    timeout_s: float = Field(default=120.0, gt=0, le=3_600)
+    capabilities: "Capabilities | None" = None
+
+
+class Capabilities(Value):
+    """What an endpoint was seen to do with one tiny request each."""
+
+    structured: Literal["json_schema", "json_object", "none"] = "none"
+    logprobs: bool = False
+    top_logprobs_max: int = 0
+    models: tuple[str, ...] = ()
+    context_tokens: int | None = None
+    checked_at: datetime
+
+
+class PromptTemplate(Value):
+    """A version of the prompt of a project; plain named substitution only.
+
+    Attributes:
+        version: 1, 2, ... within the project; 0 for the built-in default.
+        system: The constant part. Fields: {role} {guideline} {questions} {format}.
+        user: One asset. Fields: {text} {fields} (the fence around the text is added by `ask`).
+    """
+
+    version: int = 0
+    name: str = Field(default="", max_length=200)
+    system: str = Field(max_length=100_000)
+    user: str = Field(max_length=100_000)
+    created_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""Content outside the database: content-addressed files."""

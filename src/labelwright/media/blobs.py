@@ -1,0 +1,102 @@
+"""Content-addressed files: the name of a blob is the SHA-256 of its bytes.
+
+Hides where and how they lie on disk. A foreign file name is never used as a path. Blobs never change, so a live copy
+of the folder is always safe.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from labelwright.core.errors import NotFound, StorageFull, TooLarge
+
+_NAME = re.compile(r"^[0-9a-f]{64}$")
+
+
+class Blobs:
+    """A folder of content-addressed files."""
+
+    def __init__(self, folder: Path, reserve_bytes: int = 0) -> None:
+        """Use (and make) the folder; `reserve_bytes` of disk space are left free."""
+        self.folder = folder
+        self.reserve_bytes = reserve_bytes
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, chunks: Iterable[bytes], *, limit_bytes: int | None = None) -> tuple[str, int]:
+        """Store bytes; returns (name, size in bytes). Durable when it returns.
+
+        Raises:
+            TooLarge: More than `limit_bytes` came.
+            StorageFull: The reserve would be touched.
+        """
+        digest, size = hashlib.sha256(), 0
+        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix="incoming-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for chunk in chunks:
+                    size += len(chunk)
+                    if limit_bytes is not None and size > limit_bytes:
+                        raise TooLarge("upload_too_large", f"more than {limit_bytes} bytes", "split the file")
+                    self.check_space(len(chunk))
+                    digest.update(chunk)
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            name = digest.hexdigest()
+            target = self._path(name)
+            target.parent.mkdir(exist_ok=True)
+            os.replace(temporary, target)
+            _sync_folder(target.parent)
+            return name, size
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def check_space(self, wanted_bytes: int = 0) -> None:
+        """Refuse when writing `wanted_bytes` would touch the reserve.
+
+        Raises:
+            StorageFull: It would.
+        """
+        if shutil.disk_usage(self.folder).free - wanted_bytes < self.reserve_bytes:
+            raise StorageFull(
+                "disk_reserve", "too little disk space is left", "free some space and try again"
+            )
+
+    def path(self, name: str) -> Path:
+        """Where the blob lies.
+
+        Raises:
+            NotFound: There is no such blob.
+        """
+        path = self._path(name)
+        if not path.is_file():
+            raise NotFound("no_blob", "this file is not stored here any more")
+        return path
+
+    def open(self, name: str) -> BinaryIO:
+        """The blob for reading."""
+        return self.path(name).open("rb")
+
+    def read(self, name: str) -> bytes:
+        """All bytes of a blob."""
+        return self.path(name).read_bytes()
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.match(name):
+            raise NotFound("no_blob", "not the name of a stored file")
+        return self.folder / name[:2] / name
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""The HTTP door: routes, sign-in checks, and the browser app."""

@@ -1,0 +1,177 @@
+"""Assets: the hot rows, their contents, and the derived facts (status, order, counters) that must never drift."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from labelwright.core.asset import Asset, Status
+from labelwright.core.project import ProjectSettings
+from labelwright.core.workflow import Facts, is_open, status
+from labelwright.store import tables as t
+from labelwright.store.db import Tx, upsert
+
+SKIPPED_LAST = 10.0
+"""Added to the order key of a skipped asset, so that it comes after everything else."""
+
+
+def order_key(order: str, confidence: float | None, shuffle: float, *, skipped: bool) -> float:
+    """The place of an asset in the main stream; smaller comes first.
+
+    Mirrors `core.queue.arrange`: by confidence, then those without one in shuffled order, then skipped ones. One number
+    per asset, so that one index serves the queue.
+    """
+    if order == "arrival":
+        key = 0.0
+    elif order == "random":
+        key = shuffle
+    else:
+        key = confidence if confidence is not None else 1.0 + shuffle
+    return key + (SKIPPED_LAST if skipped else 0.0)
+
+
+def reorder(tx: Tx, project_id: int, order: str) -> None:
+    """Recompute every order key of a project after its setting changed."""
+    a = t.asset.c
+    base: Any
+    if order == "arrival":
+        base = sa.literal(0.0)
+    elif order == "random":
+        base = a.shuffle
+    else:
+        base = sa.func.coalesce(a.confidence, 1.0 + a.shuffle)
+    key = base + sa.case((a.status == "skipped", SKIPPED_LAST), else_=0.0)
+    tx.execute(t.asset.update().where(a.project_id == project_id).values(order_key=key))
+
+
+def count(tx: Tx, project_id: int, changes: Mapping[str, int]) -> None:
+    """Add to the counters of a project, in the caller's transaction."""
+    rows = [
+        {"project_id": project_id, "name": name, "n": n}
+        # One order for everybody: two writers that touch the same counters then never deadlock.
+        for name, n in sorted(changes.items())
+        if n
+    ]
+    if rows:
+        upsert(tx, t.counter, rows, key=("project_id", "name"), add=("n",))
+
+
+def counters(tx: Tx, project_id: int) -> dict[str, int]:
+    """All counters of a project; assets by status are named after the status."""
+    rows = tx.execute(sa.select(t.counter.c.name, t.counter.c.n).where(t.counter.c.project_id == project_id))
+    return {name: int(n) for name, n in rows}
+
+
+def counter(tx: Tx, project_id: int, name: str) -> int:
+    """One counter; 0 when it was never touched."""
+    found = tx.execute(
+        sa.select(t.counter.c.n).where(t.counter.c.project_id == project_id, t.counter.c.name == name)
+    ).scalar()
+    return int(found or 0)
+
+
+def refresh(
+    tx: Tx,
+    project_id: int,
+    asset_id: int,
+    settings: ProjectSettings,
+    at: datetime,
+    changes: Mapping[str, Any] | None = None,
+) -> Status:
+    """Derive an asset's status, openness, order and counters anew from the facts; returns the status.
+
+    Args:
+        tx: A write transaction.
+        project_id: Its project.
+        asset_id: The asset; its row is locked until commit.
+        settings: Of the project.
+        at: Time of the change.
+        changes: Further columns of the row to set (`confidence`, `prediction_id`, `batch`), used for the order too.
+    """
+    row = tx.execute(
+        sa.select(t.asset.c.status, t.asset.c.confidence, t.asset.c.shuffle, t.asset.c.prediction_id)
+        .where(t.asset.c.id == asset_id)
+        .with_for_update()
+    ).one()
+    new = dict(changes or {})
+    authors = tx.execute(
+        sa.select(t.annotation.c.author_id).where(
+            t.annotation.c.asset_id == asset_id, t.annotation.c.counts.is_(True)
+        )
+    ).scalars()
+    author_set = frozenset(authors)
+    skippers = frozenset(
+        tx.execute(sa.select(t.skip.c.user_id).where(t.skip.c.asset_id == asset_id)).scalars()
+    )
+    stage = status(
+        Facts(
+            predicted=new.get("prediction_id", row.prediction_id) is not None,
+            authors=author_set,
+            skippers=skippers,
+            people_wanted=settings.people_per_asset,
+        )
+    )
+    confidence = new.get("confidence", row.confidence)
+    tx.execute(
+        t.asset.update()
+        .where(t.asset.c.id == asset_id)
+        .values(
+            status=stage,
+            open=is_open(stage),
+            annotations=len(author_set),
+            order_key=order_key(settings.order, confidence, row.shuffle, skipped=stage == "skipped"),
+            updated_at=at,
+            **new,
+        )
+    )
+    if stage != row.status:
+        count(tx, project_id, {row.status: -1, stage: 1})
+    return stage
+
+
+def asset_from(row: Any, text: str | None = None, metadata: dict[str, Any] | None = None) -> Asset:
+    """An `Asset` from a hot row and, where read, its content."""
+    return Asset(
+        id=row.id,
+        project_id=row.project_id,
+        modality=row.modality,
+        external_id=row.external_id,
+        sha256=row.sha256,
+        size=row.size,
+        text=text,
+        metadata=metadata or {},
+        status=row.status,
+        batch=row.batch,
+        confidence=row.confidence,
+    )
+
+
+def get(tx: Tx, project_id: int, asset_id: int) -> Asset | None:
+    """One asset with its content; None when this project has none with that id."""
+    row = tx.execute(
+        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
+        .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
+        .where(t.asset.c.id == asset_id, t.asset.c.project_id == project_id)
+    ).one_or_none()
+    return None if row is None else asset_from(row, row.text, row.metadata)
+
+
+def get_many(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Asset]:
+    """Assets with content by id; ids that do not exist are left out."""
+    rows = tx.execute(
+        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
+        .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
+        .where(t.asset.c.id.in_(list(asset_ids)))
+    )
+    return {row.id: asset_from(row, row.text, row.metadata) for row in rows}
+
+
+def texts(tx: Tx, asset_ids: Iterable[int]) -> dict[int, str]:
+    """Texts by asset id."""
+    rows = tx.execute(
+        sa.select(t.asset_content.c.asset_id, t.asset_content.c.text).where(
+            t.asset_content.c.asset_id.in_(list(asset_ids))
+        )
+    )
+    return {row.asset_id: row.text for row in rows}

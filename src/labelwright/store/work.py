@@ -1,0 +1,360 @@
+"""People's work: who holds which asset, drafts, submissions, skips."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from labelwright.core.annotation import ActiveTime, Annotation, Draft, Skip
+from labelwright.core.answer import Answers
+from labelwright.core.predictor import Prediction
+from labelwright.core.queue import Stream, Why
+from labelwright.store import tables as t
+from labelwright.store.db import Tx, upsert
+
+# --- the queue --------------------------------------------------------------------------------------------------
+
+
+def take_number(tx: Tx, project_id: int, user_id: int) -> int:
+    """How many assets this person was handed so far in this project."""
+    found = tx.execute(
+        sa.select(t.take_count.c.n).where(
+            t.take_count.c.project_id == project_id, t.take_count.c.user_id == user_id
+        )
+    ).scalar()
+    return int(found or 0)
+
+
+def add_takes(tx: Tx, project_id: int, user_id: int, n: int) -> None:
+    """Count hand-outs."""
+    upsert(
+        tx, t.take_count, {"project_id": project_id, "user_id": user_id, "n": n},
+        key=("project_id", "user_id"), add=("n",),
+    )  # fmt: skip
+
+
+def held_by(tx: Tx, project_id: int, user_id: int, now: datetime) -> list[tuple[int, Why]]:
+    """Assets this person holds a running lease on, in queue order."""
+    rows = tx.execute(
+        sa.select(t.lease.c.asset_id, t.lease.c.why)
+        .join(t.asset, t.asset.c.id == t.lease.c.asset_id)
+        .where(t.asset.c.project_id == project_id, t.lease.c.user_id == user_id, t.lease.c.until > now)
+        .order_by(t.asset.c.order_key, t.asset.c.id)
+    )
+    return [(row.asset_id, row.why) for row in rows]
+
+
+def next_in(
+    tx: Tx,
+    project_id: int,
+    user_id: int,
+    stream: Stream,
+    *,
+    people_per_asset: int,
+    audit_floor: float,
+    now: datetime,
+    leave_out: Sequence[int],
+    limit: int,
+) -> list[tuple[int, float | None]]:
+    """The next (asset id, confidence) of a stream that this person may be handed.
+
+    Open; not answered or skipped by them; and fewer people hold or answered it than are wanted. One index walk: it
+    stops at the first hits, so its cost does not grow with the project.
+    """
+    a = t.asset.c
+    others = (
+        sa.select(sa.func.count())
+        .select_from(t.lease)
+        .where(t.lease.c.asset_id == a.id, t.lease.c.user_id != user_id, t.lease.c.until > now)
+        .scalar_subquery()
+    )
+    mine = sa.exists().where(
+        t.annotation.c.asset_id == a.id, t.annotation.c.author_id == user_id, t.annotation.c.counts.is_(True)
+    )
+    skipped = sa.exists().where(t.skip.c.asset_id == a.id, t.skip.c.user_id == user_id)
+    query = sa.select(a.id, a.confidence).where(
+        a.project_id == project_id,
+        a.open.is_(True),
+        others + a.annotations < people_per_asset,
+        ~skipped,
+    )
+    if people_per_asset > 1:
+        query = query.where(~mine)
+    if leave_out:
+        query = query.where(a.id.not_in(list(leave_out)))
+    if stream == "audit":
+        query = query.where(a.confidence >= audit_floor).order_by(a.shuffle, a.id)
+    else:
+        query = query.order_by(a.order_key, a.id)
+    return [(row.id, row.confidence) for row in tx.execute(query.limit(limit))]
+
+
+def lease(tx: Tx, asset_id: int, user_id: int, until: datetime, why: Why) -> None:
+    """Reserve an asset for a person."""
+    upsert(
+        tx, t.lease, {"asset_id": asset_id, "user_id": user_id, "until": until, "why": why},
+        key=("asset_id", "user_id"), replace=("until", "why"),
+    )  # fmt: skip
+
+
+def renew(tx: Tx, asset_ids: Sequence[int], user_id: int, until: datetime) -> int:
+    """Extend leases that still exist; returns how many."""
+    changed = tx.execute(
+        t.lease.update()
+        .where(t.lease.c.asset_id.in_(list(asset_ids)), t.lease.c.user_id == user_id)
+        .values(until=until)
+    )
+    return int(changed.rowcount)
+
+
+def release(tx: Tx, asset_ids: Sequence[int], user_id: int) -> None:
+    """Give assets back."""
+    tx.execute(t.lease.delete().where(t.lease.c.asset_id.in_(list(asset_ids)), t.lease.c.user_id == user_id))
+
+
+def others_holding(tx: Tx, project_id: int, user_id: int, now: datetime) -> int:
+    """How many assets other people hold right now."""
+    return int(
+        tx.execute(
+            sa.select(sa.func.count())
+            .select_from(t.lease.join(t.asset, t.asset.c.id == t.lease.c.asset_id))
+            .where(t.asset.c.project_id == project_id, t.lease.c.user_id != user_id, t.lease.c.until > now)
+        ).scalar_one()
+    )
+
+
+# --- annotations ------------------------------------------------------------------------------------------------
+
+
+def _annotation(row: Any, names: dict[int, str] | None = None) -> Annotation:
+    return Annotation(
+        id=row.id,
+        asset_id=row.asset_id,
+        author_id=row.author_id,
+        author_name=(names or {}).get(row.author_id, ""),
+        ontology_version=row.ontology_version,
+        answers=Answers.model_validate(row.answers),
+        prediction_id=row.prediction_id,
+        parent_id=row.parent_id,
+        time=ActiveTime(active_ms=row.active_ms, idle_ms=row.idle_ms, wait_ms=row.wait_ms),
+        taken_back=row.taken_back,
+        created_at=row.created_at,
+    )
+
+
+def body_hash(asset_id: int, author_id: int, answers: Answers) -> str:
+    """Identity of a submission's content, to tell a repeated request from another one with the same id."""
+    body = json.dumps([asset_id, author_id, answers.model_dump(mode="json")], sort_keys=True)
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def annotation(tx: Tx, project_id: int, annotation_id: str) -> tuple[Annotation, str] | None:
+    """(annotation, hash of its body)."""
+    row = tx.execute(
+        sa.select(t.annotation).where(
+            t.annotation.c.id == annotation_id, t.annotation.c.project_id == project_id
+        )
+    ).one_or_none()
+    return None if row is None else (_annotation(row), row.request_sha256)
+
+
+def annotation_exists(tx: Tx, annotation_id: str) -> bool:
+    """Whether any project has an annotation with this id."""
+    return (
+        tx.execute(sa.select(t.annotation.c.id).where(t.annotation.c.id == annotation_id)).first() is not None
+    )
+
+
+def annotations_of(tx: Tx, asset_id: int, names: dict[int, str] | None = None) -> list[Annotation]:
+    """All submissions for an asset, oldest first, taken back and replaced ones too."""
+    rows = tx.execute(
+        sa.select(t.annotation).where(t.annotation.c.asset_id == asset_id).order_by(t.annotation.c.seq)
+    )
+    return [_annotation(row, names) for row in rows]
+
+
+def current_of(tx: Tx, asset_id: int, author_id: int) -> Annotation | None:
+    """The submission of this person for this asset that counts."""
+    row = tx.execute(
+        sa.select(t.annotation)
+        .where(
+            t.annotation.c.asset_id == asset_id,
+            t.annotation.c.author_id == author_id,
+            t.annotation.c.counts.is_(True),
+        )
+        .order_by(t.annotation.c.seq.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _annotation(row)
+
+
+def current_for_asset(tx: Tx, asset_id: int) -> list[Annotation]:
+    """Submissions that count, oldest first."""
+    rows = tx.execute(
+        sa.select(t.annotation)
+        .where(t.annotation.c.asset_id == asset_id, t.annotation.c.counts.is_(True))
+        .order_by(t.annotation.c.seq)
+    )
+    return [_annotation(row) for row in rows]
+
+
+def add_annotation(tx: Tx, project_id: int, new: Annotation, *, changed: bool, seq: int) -> None:
+    """Store a submission; an earlier one of the same author for the same asset no longer counts."""
+    tx.execute(
+        t.annotation.update()
+        .where(t.annotation.c.asset_id == new.asset_id, t.annotation.c.author_id == new.author_id)
+        .values(counts=False)
+    )
+    tx.execute(
+        t.annotation.insert().values(
+            id=new.id,
+            project_id=project_id,
+            asset_id=new.asset_id,
+            author_id=new.author_id,
+            ontology_version=new.ontology_version,
+            answers=new.answers.model_dump(mode="json"),
+            prediction_id=new.prediction_id,
+            parent_id=new.parent_id,
+            changed=changed,
+            counts=True,
+            taken_back=False,
+            active_ms=new.time.active_ms,
+            idle_ms=new.time.idle_ms,
+            wait_ms=new.time.wait_ms,
+            request_sha256=body_hash(new.asset_id, new.author_id, new.answers),
+            created_at=new.created_at,
+            seq=seq,
+        )
+    )
+
+
+def take_back(tx: Tx, annotation_id: str) -> None:
+    """The submission no longer counts."""
+    tx.execute(
+        t.annotation.update().where(t.annotation.c.id == annotation_id).values(taken_back=True, counts=False)
+    )
+
+
+def last_of(tx: Tx, project_id: int, author_id: int, limit: int) -> list[Annotation]:
+    """A person's last submissions that count, newest first."""
+    rows = tx.execute(
+        sa.select(t.annotation)
+        .where(
+            t.annotation.c.project_id == project_id,
+            t.annotation.c.author_id == author_id,
+            t.annotation.c.counts.is_(True),
+        )
+        .order_by(t.annotation.c.seq.desc())
+        .limit(limit)
+    )
+    return [_annotation(row) for row in rows]
+
+
+# --- drafts and skips -------------------------------------------------------------------------------------------
+
+
+def draft(tx: Tx, asset_id: int, user_id: int) -> Draft | None:
+    """Unsubmitted work of a person on an asset."""
+    row = tx.execute(
+        sa.select(t.draft).where(t.draft.c.asset_id == asset_id, t.draft.c.user_id == user_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Draft(
+        asset_id=asset_id,
+        answers=Answers.model_validate(row.answers),
+        prediction_id=row.prediction_id,
+        revision=row.revision,
+        updated_at=row.updated_at,
+    )
+
+
+def save_draft(tx: Tx, user_id: int, new: Draft) -> None:
+    """Store a draft over the older one."""
+    row = {
+        "asset_id": new.asset_id,
+        "user_id": user_id,
+        "answers": new.answers.model_dump(mode="json"),
+        "prediction_id": new.prediction_id,
+        "revision": new.revision,
+        "updated_at": new.updated_at,
+    }
+    upsert(
+        tx, t.draft, row, key=("asset_id", "user_id"),
+        replace=("answers", "prediction_id", "revision", "updated_at"),
+    )  # fmt: skip
+
+
+def drop_draft(tx: Tx, asset_id: int, user_id: int) -> None:
+    """Forget a person's draft for an asset."""
+    tx.execute(t.draft.delete().where(t.draft.c.asset_id == asset_id, t.draft.c.user_id == user_id))
+
+
+def add_skip(tx: Tx, new: Skip, at: datetime) -> None:
+    """Note that a person set an asset aside."""
+    row = {"asset_id": new.asset_id, "user_id": new.user_id, "reason": new.reason, "created_at": at}
+    upsert(tx, t.skip, row, key=("asset_id", "user_id"), replace=("reason", "created_at"))
+
+
+def skips_of(tx: Tx, asset_id: int) -> list[Skip]:
+    """Who set an asset aside, and why."""
+    rows = tx.execute(
+        sa.select(t.skip.c.asset_id, t.skip.c.user_id, t.skip.c.reason).where(t.skip.c.asset_id == asset_id)
+    )
+    return [Skip(**row._mapping) for row in rows]
+
+
+def skipped_by(tx: Tx, project_id: int, user_id: int) -> list[int]:
+    """Assets a person set aside and nobody finished."""
+    rows = tx.execute(
+        sa.select(t.skip.c.asset_id)
+        .join(t.asset, t.asset.c.id == t.skip.c.asset_id)
+        .where(t.asset.c.project_id == project_id, t.skip.c.user_id == user_id, t.asset.c.open.is_(True))
+    )
+    return list(rows.scalars())
+
+
+def drop_skip(tx: Tx, asset_id: int, user_id: int) -> None:
+    """The person may be asked again."""
+    tx.execute(t.skip.delete().where(t.skip.c.asset_id == asset_id, t.skip.c.user_id == user_id))
+
+
+# --- predictions shown to people --------------------------------------------------------------------------------
+
+
+def predictions(tx: Tx, prediction_ids: Sequence[int]) -> dict[int, Prediction]:
+    """Predictions by id."""
+    rows = tx.execute(
+        sa.select(t.prediction, t.predictor.c.title)
+        .join(t.predictor, t.predictor.c.sha256 == t.prediction.c.predictor_sha256)
+        .where(t.prediction.c.id.in_(list(prediction_ids)))
+    )
+    return {
+        row.id: Prediction(
+            id=row.id,
+            asset_id=row.asset_id,
+            run_id=row.run_id,
+            predictor_sha256=row.predictor_sha256,
+            predictor_title=row.title,
+            ontology_version=row.ontology_version,
+            answers=Answers.model_validate(row.answers),
+            confidence=row.confidence,
+            problems=row.problems,
+            created_at=row.created_at,
+        )
+        for row in rows
+    }
+
+
+def current_predictions(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Prediction]:
+    """The current prediction of each of these assets, by asset id."""
+    rows = tx.execute(
+        sa.select(t.asset.c.id, t.asset.c.prediction_id).where(
+            t.asset.c.id.in_(list(asset_ids)), t.asset.c.prediction_id.is_not(None)
+        )
+    ).all()
+    found = predictions(tx, [row.prediction_id for row in rows])
+    return {row.id: found[row.prediction_id] for row in rows if row.prediction_id in found}

@@ -1,0 +1,69 @@
+"""The windows to the outside world, wired once: store, blobs, secrets, model endpoints, clock, randomness.
+
+Flows get a `Workbench` as their first argument and reach the world only through it, so that a test can bring its own.
+"""
+
+import secrets as _secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from labelwright.core.ports import Clock
+from labelwright.media.blobs import Blobs
+from labelwright.media.secrets import Secrets
+from labelwright.settings import Settings
+from labelwright.store.db import Store
+
+if TYPE_CHECKING:
+    from labelwright.providers.pool import Pool
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Workbench:
+    """Everything a flow may use of the world."""
+
+    settings: Settings
+    store: Store
+    blobs: Blobs
+    secrets: Secrets
+    clock: Clock = _utc_now
+    random_bytes: Callable[[int], bytes] = _secrets.token_bytes
+    _pool: "Pool | None" = field(default=None, repr=False)
+
+    @property
+    def pool(self) -> "Pool":
+        """The only door to model endpoints; made when first needed (it starts a thread)."""
+        if self._pool is None:
+            from labelwright.providers.pool import Pool
+
+            self._pool = Pool()
+        return self._pool
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return self.clock()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._pool is not None:
+            self._pool.close()
+        self.store.close()
+
+
+def open_workbench(settings: Settings, *, clock: Clock = _utc_now) -> Workbench:
+    """Make the data folder if needed, open the database and bring it up to date."""
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = Store(settings.database_url)
+    store.migrate()
+    return Workbench(
+        settings=settings,
+        store=store,
+        blobs=Blobs(settings.home / "blobs", reserve_bytes=settings.reserve_mb * 1_000_000),
+        secrets=Secrets(settings.home / "secret.key"),
+        clock=clock,
+    )
