@@ -21,6 +21,7 @@ Wrong *data* is not an exception: see `labelwright.core.problem`.
 from collections.abc import Sequence
 from typing import ClassVar
 
+from labelwright.core.exchange import Usage
 from labelwright.core.problem import Problem
 
 
@@ -91,10 +92,19 @@ class Invalid(LabelwrightError):
 
 
 class ProviderError(LabelwrightError):
-    """A model endpoint failed. `retryable` says whether the same request may succeed later."""
+    """A model endpoint failed. `retryable` says whether the same request may succeed later.
+
+    Attributes:
+        attempts: How many times the request was sent before this was given up; each may have been billed.
+        usage: Tokens billed over those attempts, where the endpoint said so.
+        retry_after_s: The wait the endpoint asked for, in seconds, if it did.
+    """
 
     status = 502
     retryable: bool = False
+    attempts: int = 0
+    usage: Usage | None = None
+    retry_after_s: float | None = None
 
     def __init__(self, code: str, message: str, hint: str = "", *, retryable: bool | None = None) -> None:
         """Make an error; `retryable` overrides the default of the class."""
