@@ -51,11 +51,10 @@ def of_project(
 
 
 def claim(tx: Tx, worker: str, now: datetime, lease_s: float) -> Job | None:
-    """Take the oldest job that is queued, or running under a lease that ran out (its worker died)."""
-    free = sa.or_(t.job.c.state == "queued", sa.and_(t.job.c.state == "running", t.job.c.lease_until < now))
+    """Take the oldest job that waits for a worker."""
     row = tx.execute(
         sa.select(t.job.c.id, t.job.c.started_at)
-        .where(free)
+        .where(_free(now))
         .order_by(t.job.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -76,13 +75,19 @@ def claim(tx: Tx, worker: str, now: datetime, lease_s: float) -> Job | None:
     return get(tx, row.id)
 
 
-def release_worker(tx: Tx, worker_prefix: str) -> None:
-    """Free the jobs of workers that are known to be gone (this machine's former process), at once."""
-    tx.execute(
-        t.job.update()
-        .where(t.job.c.state == "running", t.job.c.worker.like(f"{worker_prefix}%"))
-        .values(lease_until=None, state="queued", worker=None)
-    )
+def any_waiting(tx: Tx, now: datetime) -> bool:
+    """Whether `claim` would find something."""
+    return tx.execute(sa.select(t.job.c.id).where(_free(now)).limit(1)).first() is not None
+
+
+def _free(now: datetime) -> sa.ColumnElement[bool]:
+    # Queued, or running under a lease that ran out: its worker died.
+    return sa.or_(t.job.c.state == "queued", sa.and_(t.job.c.state == "running", t.job.c.lease_until < now))
+
+
+def finish(tx: Tx, job_id: int, worker: str, **columns: Any) -> None:
+    """Set the last columns of a job, unless another worker has taken it over."""
+    tx.execute(t.job.update().where(t.job.c.id == job_id, t.job.c.worker == worker).values(**columns))
 
 
 def renew(tx: Tx, job_id: int, worker: str, until: datetime) -> bool:

@@ -1,0 +1,201 @@
+"""Hands assets out: the least confident first, audits mixed in, never the same asset to more people than wanted."""
+
+from datetime import timedelta
+
+from labelwright.core.access import Actor
+from labelwright.core.annotation import Draft
+from labelwright.core.answer import Answers
+from labelwright.core.asset import Asset
+from labelwright.core.predictor import Prediction
+from labelwright.core.project import Project
+from labelwright.core.queue import Why, stream_of
+from labelwright.core.value import Value
+from labelwright.flows import guard
+from labelwright.store import asset as assets
+from labelwright.store import project as projects
+from labelwright.store import work
+from labelwright.store.db import Tx, lock_project
+from labelwright.workbench import Workbench
+
+WHY_TEXT: dict[Why, str] = {
+    "least_confident": "the model is least sure of it",
+    "audit": "a random check of an answer the model is sure of",
+    "not_predicted": "no model answered it yet; drawn at random",
+    "arrival": "next in order of arrival",
+    "random": "drawn at random",
+    "sent_back": "sent back to you",
+    "again": "you asked for it again",
+}
+
+
+class Turn(Value):
+    """An asset handed to a person, with all that is needed to show it.
+
+    Attributes:
+        answers: What the person already answered, when they come back to it.
+        parent_id: Their earlier submission that a new one would replace.
+    """
+
+    asset: Asset
+    prediction: Prediction | None
+    draft: Draft | None
+    why: Why
+    why_text: str
+    ontology_version: int
+    parent_id: str | None = None
+    answers: Answers | None = None
+
+
+class Hand(Value):
+    """What a person was handed; `reason` says why there is nothing."""
+
+    turns: tuple[Turn, ...]
+    reason: str = ""
+    message: str = ""
+
+
+def take(workbench: Workbench, actor: Actor, project_id: int, n: int, hold: tuple[int, ...] = ()) -> Hand:
+    """Lease up to `n` assets to the actor.
+
+    Args:
+        workbench: The windows to the world.
+        actor: Who labels.
+        project_id: Where.
+        n: How many, 1 to 20.
+        hold: Assets the browser has already; they are neither repeated nor released.
+    """
+    now = workbench.now()
+    with workbench.store.write() as tx:
+        project = guard.project(tx, actor, project_id, "label")
+        lock_project(tx, project_id, "take")
+        # What the person holds but the browser does not know of (a reload, a crash) comes first.
+        chosen = [pair for pair in work.held_by(tx, project_id, actor.user_id, now) if pair[0] not in hold][
+            :n
+        ]
+        fresh = _choose(tx, workbench, actor, project, n - len(chosen), (*hold, *(i for i, _ in chosen)))
+        until = now + timedelta(seconds=project.settings.lease_s)
+        for asset_id, why in chosen + fresh:
+            work.lease(tx, asset_id, actor.user_id, until, why)
+        if fresh:
+            work.add_takes(tx, project_id, actor.user_id, len(fresh))
+        turns = show(tx, actor, project, chosen + fresh)
+        if turns or hold:
+            return Hand(turns=tuple(turns))
+        reason, message = _why_nothing(tx, workbench, actor, project_id)
+        return Hand(turns=(), reason=reason, message=message)
+
+
+def _choose(
+    tx: Tx, workbench: Workbench, actor: Actor, project: Project, n: int, leave_out: tuple[int, ...]
+) -> list[tuple[int, Why]]:
+    settings, taken = project.settings, list(leave_out)
+    number = work.take_number(tx, project.id, actor.user_id)
+    floor = projects.learning(tx, project.id).audit_floor
+    chosen: list[tuple[int, Why]] = []
+    for i in range(n):
+        wanted = stream_of(number + i, settings.audit_share) if settings.order == "uncertain" else "uncertain"
+        for stream in dict.fromkeys((wanted, "uncertain" if wanted == "audit" else wanted)):
+            found = work.next_in(
+                tx,
+                project.id,
+                actor.user_id,
+                stream,
+                people_per_asset=settings.people_per_asset,
+                audit_floor=floor,
+                now=workbench.now(),
+                leave_out=taken,
+                limit=1,
+            )
+            if found:
+                asset_id, confidence = found[0]
+                why: Why
+                if settings.order != "uncertain":
+                    why = settings.order
+                elif stream == "audit":
+                    why = "audit"
+                else:
+                    why = "least_confident" if confidence is not None else "not_predicted"
+                chosen.append((asset_id, why))
+                taken.append(asset_id)
+                break
+        else:
+            break
+    return chosen
+
+
+def show(tx: Tx, actor: Actor, project: Project, chosen: list[tuple[int, Why]]) -> list[Turn]:
+    """Turns for assets, in the given order."""
+    ids = [asset_id for asset_id, _ in chosen]
+    found, predictions = assets.get_many(tx, ids), work.current_predictions(tx, ids)
+    turns = []
+    for asset_id, why in chosen:
+        mine = work.current_of(tx, asset_id, actor.user_id)
+        turns.append(
+            Turn(
+                asset=found[asset_id],
+                prediction=predictions.get(asset_id),
+                draft=work.draft(tx, asset_id, actor.user_id),
+                why=why,
+                why_text=WHY_TEXT[why],
+                ontology_version=project.ontology_version,
+                parent_id=mine.id if mine is not None else None,
+                answers=mine.answers if mine is not None else None,
+            )
+        )
+    return turns
+
+
+def open_asset(workbench: Workbench, actor: Actor, project_id: int, asset_id: int) -> Turn:
+    """One chosen asset to label or correct, out of order; leased like any other."""
+    with workbench.store.write() as tx:
+        project = guard.project(tx, actor, project_id, "label")
+        guard.project(tx, actor, project_id, "see_assets")
+        guard.asset(tx, project_id, asset_id)
+        until = workbench.now() + timedelta(seconds=project.settings.lease_s)
+        work.lease(tx, asset_id, actor.user_id, until, "again")
+        return show(tx, actor, project, [(asset_id, "again")])[0]
+
+
+def release(workbench: Workbench, actor: Actor, project_id: int, asset_ids: tuple[int, ...]) -> None:
+    """Give assets back to the queue."""
+    with workbench.store.write() as tx:
+        guard.project(tx, actor, project_id, "label")
+        work.release(tx, asset_ids, actor.user_id)
+
+
+def renew(workbench: Workbench, actor: Actor, project_id: int, asset_ids: tuple[int, ...]) -> int:
+    """Keep assets for longer; returns how many leases still existed."""
+    with workbench.store.write() as tx:
+        project = guard.project(tx, actor, project_id, "label")
+        until = workbench.now() + timedelta(seconds=project.settings.lease_s)
+        return work.renew(tx, asset_ids, actor.user_id, until)
+
+
+def unskip(workbench: Workbench, actor: Actor, project_id: int) -> int:
+    """Show the assets the actor set aside again; returns how many."""
+    with workbench.store.write() as tx:
+        project = guard.project(tx, actor, project_id, "label")
+        ids = work.skipped_by(tx, project_id, actor.user_id)
+        for asset_id in ids:
+            work.drop_skip(tx, asset_id, actor.user_id)
+            assets.refresh(tx, project_id, asset_id, project.settings, workbench.now())
+        return len(ids)
+
+
+def _why_nothing(tx: Tx, workbench: Workbench, actor: Actor, project_id: int) -> tuple[str, str]:
+    counters = assets.counters(tx, project_id)
+    still_open = sum(counters.get(name, 0) for name in ("new", "predicted", "in_progress", "skipped"))
+    if still_open + counters.get("labelled", 0) == 0:
+        return "empty", "There is nothing here yet. Import a file first."
+    if still_open == 0:
+        return "finished", "Everything is labelled."
+    skipped = len(work.skipped_by(tx, project_id, actor.user_id))
+    if skipped:
+        return "skipped", f"Only assets that you skipped are left ({skipped})."
+    held = work.others_holding(tx, project_id, actor.user_id, workbench.now())
+    if held:
+        return (
+            "held",
+            f"Other people are working on the last {held}. They come back here if they are not finished.",
+        )
+    return "answered", "You answered everything that is open; the rest waits for other people."
