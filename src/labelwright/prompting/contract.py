@@ -1,0 +1,178 @@
+"""What the model is asked to write for each question: property names, forms, and the JSON schema.
+
+Hides the output format. Everything that writes it (`ask`, `ideal_reply`) and everything that reads it (`read`) goes
+through the same `Field`s, so the two cannot drift apart. The schema stays within what every server with structured
+output accepts: all properties required, nothing additional, nullable instead of optional, enums for labels, no
+patterns and no lengths.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from labelwright.core.ontology import (
+    ChoiceQuestion,
+    LabelledQuestion,
+    Ontology,
+    Question,
+    ScalarQuestion,
+    SpanQuestion,
+    TextQuestion,
+)
+from labelwright.prompting.naming import ABSTAIN, LabelNames, key_of, normalised
+
+MAX_BOOLEAN_LABELS = 40
+"""Up to this many labels, a multi-label choice is one boolean per label; above, a list of names."""
+
+MAX_NUMBERS_LISTED = 25
+"""A bounded whole number with at most this many values is an enum."""
+
+Form = Literal["label", "booleans", "names", "number", "boolean", "text", "entities"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How one question is written in JSON.
+
+    Attributes:
+        key: Property name at the top level.
+        form: `label`: a label name; `booleans`: an object of one boolean per label; `names`: a list of label names;
+            `entities`: a list of quotes.
+        label_keys: Label id -> property name, for `booleans`.
+        nullable: Whether null is a proper answer: the question may not apply, or need not be answered.
+    """
+
+    question: Question
+    key: str
+    form: Form
+    names: LabelNames | None
+    label_keys: dict[str, str]
+    nullable: bool
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All values of a small bounded whole number; empty otherwise."""
+        question = self.question
+        if not isinstance(question, ScalarQuestion) or question.type != "integer":
+            return ()
+        if question.minimum is None or question.maximum is None:
+            return ()
+        low, high = -int(-question.minimum // 1), int(question.maximum // 1)
+        return tuple(range(low, high + 1)) if 0 <= high - low < MAX_NUMBERS_LISTED else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """All fields of an ontology, in order. Questions that a language model is not asked here are in `left_out`."""
+
+    fields: tuple[Field, ...]
+    left_out: tuple[Question, ...]
+
+    def field_named(self, key: str) -> Field | None:
+        """The field a model means by this property name: its key, the question's id or name, case and separators aside."""
+        for field in self.fields:
+            if key in (field.key, field.question.id, field.question.name):
+                return field
+        folded = normalised(key)
+        meant = [
+            field
+            for field in self.fields
+            if folded and folded in (normalised(field.key), normalised(field.question.id), normalised(field.question.name))
+        ]  # fmt: skip
+        return meant[0] if len(meant) == 1 else None
+
+
+@lru_cache(maxsize=32)
+def contract_of(ontology: Ontology) -> Contract:
+    """The output format for the active questions of an ontology."""
+    # Cached: building the label index of a large ontology costs more than reading a reply.
+    fields: list[Field] = []
+    left_out: list[Question] = []
+    active = ontology.active_questions
+    for question in active:
+        form = _form_of(question)
+        if form is None or (isinstance(question, LabelledQuestion) and not question.active_labels):
+            left_out.append(question)
+            continue
+        taken = [field.key for field in fields]
+        if form == "entities" and len(active) == 1:
+            key = "entities"
+        else:
+            key = key_of(question.name, taken, question.id)
+        label_keys: dict[str, str] = {}
+        if isinstance(question, ChoiceQuestion) and form == "booleans":
+            for label in question.active_labels:
+                label_keys[label.id] = key_of(label.name, label_keys.values(), label.id)
+        names = LabelNames(question) if isinstance(question, ChoiceQuestion | SpanQuestion) else None
+        nullable = question.depends_on is not None or not question.required
+        fields.append(Field(question, key, form, names, label_keys, nullable))
+    return Contract(tuple(fields), tuple(left_out))
+
+
+def _form_of(question: Question) -> Form | None:
+    match question:
+        case ChoiceQuestion(multiple=False):
+            return "label"
+        case ChoiceQuestion():
+            return "booleans" if len(question.active_labels) <= MAX_BOOLEAN_LABELS else "names"
+        case ScalarQuestion(type="boolean"):
+            return "boolean"
+        case ScalarQuestion():
+            return "number"
+        case TextQuestion():
+            return "text"
+        case SpanQuestion():
+            return "entities"
+        case _:
+            return None
+
+
+def schema_of(contract: Contract) -> dict[str, Any]:
+    """The JSON schema of a reply, in the strict common subset."""
+    return _closed({field.key: _schema_of_field(field) for field in contract.fields})
+
+
+def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _schema_of_field(field: Field) -> dict[str, Any]:
+    question = field.question
+    match question, field.form:
+        case ChoiceQuestion(), "label":
+            # Conditional questions use the same word for "does not apply": one string enum, one place to look.
+            return {"type": "string", "enum": [*(label.name for label in question.active_labels), ABSTAIN]}
+        case ChoiceQuestion(), "booleans":
+            each = _closed({key: {"type": "boolean"} for key in field.label_keys.values()})
+            return {"anyOf": [each, {"type": "null"}]} if field.nullable else each
+        case ChoiceQuestion(), _:
+            names = {"type": "string", "enum": [label.name for label in question.active_labels]}
+            return {"type": _type("array", field), "items": names}
+        case ScalarQuestion(), "boolean":
+            return {"type": _type("boolean", field)}
+        case ScalarQuestion(), _:
+            plain = {"type": _type(question.type, field)}
+            if field.numbers:
+                return {**plain, "enum": [*field.numbers, *([None] if field.nullable else [])]}
+            return plain
+        case SpanQuestion(), _:
+            entity = _closed(
+                {
+                    "quote": {"type": "string"},
+                    "type": {"type": "string", "enum": [label.name for label in question.active_labels]},
+                    "before": {"type": "string"},
+                    "after": {"type": "string"},
+                }
+            )
+            return {"type": _type("array", field), "items": entity}
+        case _:
+            return {"type": _type("string", field)}
+
+
+def _type(name: str, field: Field) -> str | list[str]:
+    return [name, "null"] if field.nullable else name

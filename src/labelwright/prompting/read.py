@@ -1,0 +1,496 @@
+"""From what a model wrote to answers.
+
+Hides everything models do instead of what they were asked. Reading never raises for any text; a piece that is not
+taken is reported as a `Problem` at its place, and half an answer is never taken for a whole one.
+"""
+
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from labelwright.core.answer import Answer, Answers, ChoiceAnswer, ScalarAnswer, Span, SpanAnswer, TextAnswer
+from labelwright.core.conform import is_asked
+from labelwright.core.exchange import Reply
+from labelwright.core.ontology import ChoiceQuestion, Ontology, ScalarQuestion, SpanQuestion, TextQuestion
+from labelwright.core.predictor import Confidence, Reading
+from labelwright.core.problem import Problem, excerpt
+from labelwright.prompting.align import Mention, TextIndex, align
+from labelwright.prompting.confidence import Evidence
+from labelwright.prompting.contract import Contract, Field, contract_of
+from labelwright.prompting.entities import Claimed, claims_of, label_problem, lines_of, says_nothing
+from labelwright.prompting.locate import located
+from labelwright.prompting.marked import align_marked, looks_marked
+from labelwright.prompting.parse import Node, Parsed, parse
+from labelwright.prompting.values import boolean_of, is_null, number_of
+
+_SPAN_IDS = uuid.UUID("6ba3f1a2-6e0e-5f5c-9b6b-0d6a52a2f3c1")
+_REFUSED = re.compile(
+    r"\b(?:i(?:'|’)?m sorry|i am sorry|i apologi[sz]e|i can(?:no|'|’)t|i can not|i(?:'|’)m (?:not able|unable)"
+    r"|i am (?:not able|unable)|i won(?:'|’)t|as an ai|unable to (?:help|assist|comply))\b",
+    re.IGNORECASE,
+)
+_REFUSED_FINISHES = frozenset({"refused", "refusal", "content_filter", "safety", "blocked"})
+_CUT_FINISHES = frozenset({"length", "max_tokens"})
+_WRAPPERS = frozenset(
+    {"answer", "label", "value", "result", "category", "class", "output", "response", "prediction", "choice", "name",
+     "labels", "answers", "text", "score", "rating", "classification"}
+)  # fmt: skip
+_DENIAL = re.compile(
+    r"\b(?:not|no|n't|neither|nor|never|cannot|rather than|instead of)\b|n[’']t\b", re.IGNORECASE
+)
+_MAX_PROSE = 400
+
+
+def read(ontology: Ontology, text: str, replies: Sequence[Reply]) -> Reading:
+    """Turn the replies to `ask` into answers.
+
+    Args:
+        ontology: The version that was asked.
+        text: The text that was asked about.
+        replies: One reply per request, in order. A question answered twice keeps the first answer.
+
+    Problems:
+        no_reply, refused, cut_reply, missing_answer, abstained, not_asked, wrong_kind, unknown_label,
+        retired_label, ambiguous_label, fuzzy_label (the answer is kept), label_in_prose (the answer is kept),
+        too_many_labels, missing_label, not_a_number, not_an_integer, out_of_bounds, not_a_boolean, too_long, not_found,
+        repeated_mention, spans_overlap, missing_quote, too_many_entities, duplicate_key, ignored_key, rewritten,
+        huge_reply, too_deep.
+    """
+    contract = contract_of(ontology)
+    index = TextIndex(text)
+    answers: dict[str, Answer] = {}
+    confidence: dict[str, Confidence] = {}
+    problems: list[Problem] = []
+    if not replies:
+        problems.append(Problem(where="reply", code="no_reply", message="there is no reply to read"))
+    for reply in replies:
+        reader = _Reader(contract, index, reply)
+        reader.read()
+        problems += reader.problems
+        for question_id, answer in reader.answers.items():
+            if question_id not in answers:
+                answers[question_id] = answer
+                if question_id in reader.confidence:
+                    confidence[question_id] = reader.confidence[question_id]
+    return _settled(contract, answers, confidence, problems)
+
+
+def _settled(
+    contract: Contract, answers: dict[str, Answer], confidence: dict[str, Confidence], problems: list[Problem]
+) -> Reading:
+    """Drop answers to questions that do not apply, and say what is missing."""
+    kept: dict[str, Answer] = {}
+    explained = {p.where.partition("/")[0] for p in problems}
+    for each in contract.fields:
+        question = each.question
+        so_far = Answers.of(kept)
+        if not is_asked(question, so_far):
+            problems = [
+                p
+                for p in problems
+                if not (p.where == question.id and p.code in ("abstained", "missing_answer"))
+            ]
+            answer = answers.get(question.id)
+            if answer is not None and not _says_none(answer):
+                message = "answered although the answer it depends on rules it out"
+                problems.append(Problem(where=question.id, code="not_asked", message=message))
+            continue
+        if question.id in answers:
+            kept[question.id] = answers[question.id]
+        elif question.id not in explained:
+            message = f"the reply does not answer {question.name!r}"
+            problems.append(Problem(where=question.id, code="missing_answer", message=message))
+    sure = {question_id: c for question_id, c in confidence.items() if question_id in kept}
+    return Reading(answers=Answers.of(kept), confidence=sure, problems=tuple(problems))
+
+
+def _says_none(answer: Answer) -> bool:
+    match answer:
+        case ChoiceAnswer(labels=()) | SpanAnswer(spans=()) | TextAnswer(text=""):
+            return True
+        case _:
+            return False
+
+
+@dataclass
+class _Reader:
+    """Reads one reply."""
+
+    contract: Contract
+    index: TextIndex
+    reply: Reply
+    answers: dict[str, Answer] = field(default_factory=dict)
+    confidence: dict[str, Confidence] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def read(self) -> None:
+        reply = self.reply
+        if reply.finish in _REFUSED_FINISHES:
+            self.problem("reply", "refused", f"the model refused: {excerpt(reply.text, 200)!r}")
+            return
+        self.cut = reply.finish in _CUT_FINISHES
+        if self.cut:
+            self.problem(
+                "reply", "cut_reply", "the reply reached its length limit; only whole mentions are kept"
+            )
+        parsed = parse(reply.text)
+        self.problems += parsed.problems
+        self.evidence = Evidence(reply.tokens, parsed.text)
+        found = located(self.contract, parsed)
+        self.problems += found.problems
+        for each in self.contract.fields:
+            node = found.values.get(each.key)
+            if node is not None:
+                self.field(each, node)
+        if not found.values:
+            self.plain(parsed)
+        elif any(not root.complete for root in parsed.roots) and not self.cut:
+            self.problem("reply", "cut_reply", "the reply ends in the middle; only whole values are kept")
+
+    def problem(self, where: str, code: str, message: str) -> None:
+        self.problems.append(Problem(where=where, code=code, message=message))
+
+    def refuse(self, each: Field, code: str, message: str) -> None:
+        self.problem(each.question.id, code, message)
+
+    # -- one value -------------------------------------------------------------------------------------------------
+
+    def field(self, each: Field, node: Node) -> None:
+        question = each.question
+        if each.form != "entities":
+            if self.cut:
+                self.refuse(each, "cut_reply", "the reply was cut, so its answer is not taken")
+                return
+            if not node.complete:
+                shown = excerpt(node.text or node.kind)
+                self.refuse(each, "cut_reply", f"the reply ends within {shown!r}")
+                return
+        if node.kind == "word" and is_null(node.text) and each.form != "label":
+            self.refuse(each, "abstained", "the model gave no answer")
+            return
+        match question, each.form:
+            case ChoiceQuestion(), "label":
+                self.single(each, node)
+            case ChoiceQuestion(), _:
+                self.several(each, question, node)
+            case ScalarQuestion(), _:
+                self.scalar(each, question, node)
+            case TextQuestion(), _:
+                self.text(each, question, node)
+            case SpanQuestion(), _:
+                self.spans(each, question, node)
+
+    def single(self, each: Field, node: Node) -> None:
+        assert each.names is not None  # noqa: S101 - every labelled form has names
+        said = [leaf for leaf in _leaves(node) if leaf.kind in ("string", "word")]
+        chosen: dict[str, Node] = {}
+        for leaf in said:
+            found = label_problem(each.names, leaf.text)
+            if isinstance(found, Problem):
+                if len(said) == 1 and found.code == "unknown_label" and self.prose(each, leaf.text):
+                    return
+                self.problems.append(found.under(each.question.id))
+                continue
+            label, note = found
+            if note is not None:
+                self.problems.append(note.under(each.question.id))
+            chosen.setdefault(label.id, leaf)
+        if len(chosen) > 1:
+            message = f"{len(chosen)} labels where one is wanted: {', '.join(chosen)}"
+            self.refuse(each, "too_many_labels", excerpt(message, 200))
+        elif chosen:
+            label_id, leaf = next(iter(chosen.items()))
+            self.answers[each.question.id] = ChoiceAnswer(labels=(label_id,))
+            self.sure(each, self.evidence.label(leaf, _choices(each), label_id))
+        elif not said:
+            self.refuse(each, "abstained", "the model gave no label")
+
+    def prose(self, each: Field, said: str) -> bool:
+        """Take the one label that a short sentence names, if it denies nothing."""
+        assert each.names is not None  # noqa: S101 - every labelled form has names
+        if len(said) > _MAX_PROSE:
+            return False
+        named = each.names.mentioned(said)
+        if len(named) != 1 or _DENIAL.search(said):
+            return False
+        self.answers[each.question.id] = ChoiceAnswer(labels=(named[0].id,))
+        self.refuse(each, "label_in_prose", f"{named[0].name!r} was taken from {excerpt(said)!r}")
+        return True
+
+    def several(self, each: Field, question: ChoiceQuestion, node: Node) -> None:
+        assert each.names is not None  # noqa: S101 - every labelled form has names
+        if (
+            node.kind == "object"
+            and len(node.members) == 1
+            and node.members[0][0].text.casefold() in _WRAPPERS
+        ):
+            inner = node.members[0][1]
+            if inner.kind in ("array", "object"):
+                node = inner
+        if node.kind == "object":
+            self.booleans(each, question, node)
+            return
+        leaves = [leaf for leaf in _leaves(node) if leaf.kind in ("string", "word")]
+        if len(leaves) == 1 and label_problem(each.names, leaves[0].text).__class__ is Problem:
+            pieces = [piece for piece in re.split(r"[,;|\n]", leaves[0].text) if piece.strip()]
+            leaves = [Node("word", leaves[0].start, leaves[0].end, piece, True) for piece in pieces]
+        chosen: dict[str, Node] = {}
+        refused = False
+        for leaf in leaves:
+            found = label_problem(each.names, leaf.text)
+            if isinstance(found, Problem):
+                if found.code != "abstained":
+                    refused = True
+                    self.problems.append(found.under(f"{question.id}/labels"))
+                continue
+            label, note = found
+            if note is not None:
+                self.problems.append(note.under(f"{question.id}/labels"))
+            chosen.setdefault(label.id, leaf)
+        if chosen or not refused:
+            self.answers[question.id] = ChoiceAnswer(labels=_in_order(question, chosen))
+            self.sure(each, self.evidence.names(node, list(chosen.values()), _choices(each), list(chosen)))
+
+    def booleans(self, each: Field, question: ChoiceQuestion, node: Node) -> None:
+        assert each.names is not None  # noqa: S101 - every labelled form has names
+        by_key = {key: label_id for label_id, key in each.label_keys.items()}
+        said: dict[str, tuple[bool, Node]] = {}
+        refused = 0
+        for key, value in node.members:
+            label_id = by_key.get(key.text)
+            if label_id is None:
+                found = label_problem(each.names, key.text)
+                if isinstance(found, Problem):
+                    refused += 1
+                    self.problems.append(found.under(f"{question.id}/labels"))
+                    continue
+                label_id = found[0].id
+            truth = boolean_of(value.text) if value.kind in ("string", "word") else None
+            if truth is None:
+                refused += 1
+                message = f"{excerpt(value.text or value.kind)!r} is neither true nor false"
+                self.problem(f"{question.id}/labels/{label_id}", "not_a_boolean", message)
+                continue
+            said[label_id] = (truth, value)
+        missing = [label.id for label in question.active_labels if label.id not in said]
+        if not said:
+            if not refused:
+                self.refuse(each, "missing_answer", "no label is judged")
+            return
+        for label_id in missing:
+            self.problem(
+                f"{question.id}/labels/{label_id}", "missing_label", "not judged, so taken as not chosen"
+            )
+        chosen = {label_id: value for label_id, (truth, value) in said.items() if truth}
+        self.answers[question.id] = ChoiceAnswer(labels=_in_order(question, chosen))
+        judged = {label_id: (value, truth) for label_id, (truth, value) in said.items()}
+        self.sure(each, self.evidence.booleans(judged))
+
+    def scalar(self, each: Field, question: ScalarQuestion, node: Node) -> None:
+        leaves = _leaves(node)
+        if len(leaves) != 1:
+            self.refuse(each, "wrong_kind", f"one value wanted, got {len(leaves)}")
+            return
+        leaf = leaves[0]
+        if question.type == "boolean":
+            truth = boolean_of(leaf.text)
+            if truth is None:
+                self.refuse(each, "not_a_boolean", f"{excerpt(leaf.text)!r} is neither true nor false")
+                return
+            self.answers[question.id] = ScalarAnswer(value=truth)
+            self.sure(each, self.evidence.boolean(leaf, truth))
+            return
+        if leaf.kind == "word" and leaf.text.casefold() in ("true", "false"):
+            self.refuse(each, "wrong_kind", "a number wanted, got yes or no")
+            return
+        number = number_of(leaf.text, question)
+        if isinstance(number, Problem):
+            self.problems.append(number.under(question.id))
+            return
+        self.answers[question.id] = ScalarAnswer(value=number)
+        self.sure(each, self.evidence.number(leaf, number, each.numbers))
+
+    def text(self, each: Field, question: TextQuestion, node: Node) -> None:
+        leaves = [node] if node.kind in ("string", "word") else _leaves(node)
+        if len(leaves) != 1:
+            self.refuse(each, "wrong_kind", f"one text wanted, got {len(leaves)} values")
+        elif len(leaves[0].text) > question.max_length:
+            message = f"{len(leaves[0].text)} characters, at most {question.max_length} allowed"
+            self.refuse(each, "too_long", message)
+        else:
+            # A text has no confidence: many wordings are right, so the chance of one of them says nothing.
+            self.answers[question.id] = TextAnswer(text=leaves[0].text)
+
+    # -- spans -----------------------------------------------------------------------------------------------------
+
+    def spans(self, each: Field, question: SpanQuestion, node: Node) -> None:
+        assert each.names is not None  # noqa: S101 - every labelled form has names
+        only = question.active_labels[0] if len(question.active_labels) == 1 else None
+        if node.kind == "object":
+            inner = next(
+                (v for k, v in node.members if k.text.casefold() in ("entities", "spans", "mentions")), None
+            )
+            node = inner or node
+        if node.kind in ("string", "word") and (says_nothing(node.text) or not node.text.strip()):
+            node = Node("array", node.start, node.end, complete=True)
+        claims, problems = claims_of(node, each.names, only)
+        self.problems += [p.under(f"{question.id}/spans") for p in problems]
+        self.ground(each, question, claims, node)
+
+    def ground(self, each: Field, question: SpanQuestion, claims: list[Claimed], node: Node | None) -> None:
+        """Look the claimed mentions up in the text."""
+        mentions = [Mention(c.quote, c.label.id, c.before, c.after) for c in claims]
+        spans: list[tuple[Span, Claimed]] = []
+        for claim, place in zip(claims, align(self.index, mentions, overlap=question.overlap), strict=True):
+            if isinstance(place, str):
+                message = {
+                    "not_found": f"{excerpt(claim.quote)!r} does not stand in the text",
+                    "repeated_mention": f"{excerpt(claim.quote)!r} is listed more often than it occurs",
+                    "spans_overlap": f"{excerpt(claim.quote)!r} overlaps another mention",
+                }[place]
+                self.problem(f"{question.id}/spans/{claim.position}", place, message)
+                continue
+            score = self.evidence.span(claim.quote_node, claim.type_node, _choices(each), claim.label.id)
+            span = Span(
+                id=span_id(question.id, place.start, place.end, claim.label.id),
+                label=claim.label.id,
+                start=place.start,
+                end=place.end,
+                alignment=place.tier,
+                score=score,
+            )
+            spans.append((span, claim))
+        spans.sort(key=lambda pair: (pair[0].start, pair[0].end, pair[0].label))
+        self.answers[question.id] = SpanAnswer(spans=tuple(span for span, _ in spans))
+        self.sure(each, self.evidence.spans([span.score for span, _ in spans], node))
+
+    # -- replies without JSON ----------------------------------------------------------------------------------------
+
+    def plain(self, parsed: Parsed) -> None:
+        """Read a reply that is no JSON, when there is only one question it can be about."""
+        said = parsed.text[parsed.start : parsed.end].strip()
+        if len(self.contract.fields) != 1 or not said:
+            code = "refused" if _REFUSED.search(said[:300]) else "unreadable_reply"
+            message = f"no answer in {excerpt(said)!r}" if said else "the reply is empty"
+            self.problem("reply", code, message)
+            return
+        each = self.contract.fields[0]
+        question = each.question
+        if isinstance(question, SpanQuestion):
+            self.plain_spans(each, question, parsed, said)
+            return
+        refused = _REFUSED.search(said[:300])
+        if refused:
+            self.problem("reply", "refused", f"the model refused: {excerpt(said, 200)!r}")
+            return
+        if self.cut:
+            self.refuse(each, "cut_reply", "the reply was cut, so its answer is not taken")
+            return
+        node = _plain_value(parsed)
+        if isinstance(question, ChoiceQuestion) and len(node.text) > _MAX_PROSE:
+            self.refuse(each, "unreadable_reply", f"no label in {excerpt(said)!r}")
+            return
+        self.field(each, node)
+
+    def plain_spans(self, each: Field, question: SpanQuestion, parsed: Parsed, said: str) -> None:
+        assert each.names is not None  # noqa: S101 - every labelled form has names
+        only = question.active_labels[0] if len(question.active_labels) == 1 else None
+        if looks_marked(said):
+            marked, problems = align_marked(self.index.text, said)
+            self.problems += [p.under(f"{question.id}/spans") for p in problems]
+            spans: dict[str, Span] = {}
+            for position, span in enumerate(marked):
+                found = (only, None) if only and not span.label else label_problem(each.names, span.label)
+                if isinstance(found, Problem):
+                    self.problems.append(found.under(f"{question.id}/spans/{position}/type"))
+                    continue
+                label = found[0]
+                made = span_id(question.id, span.start, span.end, label.id)
+                spans[made] = Span(
+                    id=made, label=label.id, start=span.start, end=span.end, alignment=span.tier
+                )
+            self.answers[question.id] = SpanAnswer(spans=tuple(spans.values()))
+            return
+        if says_nothing(said):
+            self.answers[question.id] = SpanAnswer(spans=())
+            return
+        node = lines_of(parsed.text, parsed.start, parsed.end, each.names, only)
+        if node is not None:
+            if self.cut and node.elements:
+                # The last line may be half a mention.
+                node.elements[-1].complete = False
+            self.spans(each, question, node)
+        elif _same_words(said, self.index.text):
+            # The inline style without a single mark: the model copied the text and found nothing.
+            self.answers[question.id] = SpanAnswer(spans=())
+        else:
+            code = "refused" if _REFUSED.search(said[:300]) else "unreadable_reply"
+            self.problem("reply", code, f"no mentions in {excerpt(said)!r}")
+
+    def sure(self, each: Field, confidence: Confidence | None) -> None:
+        if confidence is not None:
+            self.confidence[each.question.id] = confidence
+
+
+def span_id(question_id: str, start: int, end: int, label_id: str) -> str:
+    """A span's id: the same span of the same question always has the same one."""
+    return str(uuid.uuid5(_SPAN_IDS, f"{question_id}|{start}|{end}|{label_id}"))
+
+
+def _choices(each: Field) -> dict[str, str]:
+    """Label id -> name as the prompt shows it."""
+    labels = getattr(each.question, "active_labels", ())
+    return {label.id: label.name for label in labels}
+
+
+def _in_order(question: ChoiceQuestion, chosen: dict[str, Node]) -> tuple[str, ...]:
+    return tuple(label.id for label in question.labels if label.id in chosen)
+
+
+def _leaves(node: Node) -> list[Node]:
+    """The strings and words a value consists of, seen through lists and wrappers such as `{"answer": ...}`.
+
+    Of an object with several members only those with the usual names of a value count: the rest is commentary.
+    """
+    if node.kind in ("string", "word"):
+        return [node]
+    if node.kind == "array":
+        return [leaf for element in node.elements for leaf in _leaves(element)]
+    members = node.members
+    if len(members) > 1:
+        members = [(k, v) for k, v in members if k.text.casefold() in _WRAPPERS][:1]
+    return [leaf for _, value in members for leaf in _leaves(value)] + [
+        leaf for element in node.elements for leaf in _leaves(element)
+    ]
+
+
+_LEAD_IN = re.compile(
+    r"(?:the\s+)?(?:final\s+|correct\s+|predicted\s+)?(?:answer|label|category|class|classification|sentiment|rating|score)"
+    r"\s*(?:is|:|=|->)\s*:?",
+    re.IGNORECASE,
+)
+
+
+def _plain_value(parsed: Parsed) -> Node:
+    """The whole reply as one word, without fences, quotes and a lead-in such as `Answer:`."""
+    text, start, end = parsed.text, parsed.start, parsed.end
+    fence = re.search(r"```[\w+-]*\n?(.*?)```", text[start:end], re.DOTALL)
+    if fence and fence.group(1).strip():
+        start, end = start + fence.start(1), start + fence.end(1)
+    while start < end and (text[start].isspace() or text[start] in "*`\"'#>“"):
+        start += 1
+    while end > start and (text[end - 1].isspace() or text[end - 1] in "*`\"'”"):
+        end -= 1
+    lead = _LEAD_IN.match(text, start, end)
+    if lead and lead.end() < end:
+        start = lead.end()
+        while start < end and (text[start].isspace() or text[start] in "*`\"'“"):
+            start += 1
+    return Node("word", start, end, text[start:end], True)
+
+
+def _same_words(one: str, other: str) -> bool:
+    """Whether two texts differ in white space only, or the shorter is nearly all of the longer."""
+    left, right = "".join(one.split()), "".join(other.split())
+    return bool(left) and left == right
