@@ -98,7 +98,7 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
             changed_questions(ontology, prediction.answers, sent.answers)
         )
         was_finished = asset.status == "labelled" and mine is None
-        assets.count(tx, project_id, {"submissions": 1})
+        assets.count(tx, project_id, {"submissions": 1, assets.day_counter(now.date().isoformat()): 1})
         seq = assets.counter(tx, project_id, "submissions")
         work.add_annotation(tx, project_id, annotation, changed=changed, seq=seq)
         work.drop_draft(tx, asset_id, actor.user_id)

@@ -1,5 +1,6 @@
 """Projects: make, change, put into the trash; and the versions of their ontologies."""
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -276,3 +277,56 @@ def project_history(
         guard.project(tx, actor, project_id, "see_assets")
         events = history.of_project(tx, project_id, before, limit)
         return events, people.display_names(tx, sorted({e.user_id for e in events if e.user_id is not None}))
+
+
+def _slug(name: str, taken: set[str]) -> str:
+    """A stable id made from a name."""
+    base = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower()[:48] or "x"
+    found, n = base, 2
+    while found in taken:
+        found, n = f"{base}_{n}", n + 1
+    return found
+
+
+def parse_ontology(body: dict[str, Any]) -> Ontology:
+    """An ontology from a request, with missing ids made from names.
+
+    Raises:
+        Invalid: It is not well formed; each problem says where.
+    """
+    questions = body.get("questions")
+    if isinstance(questions, list):
+        questions = [dict(each) if isinstance(each, dict) else each for each in questions]
+        _fill_ids(questions)
+        for question in questions:
+            labels = question.get("labels") if isinstance(question, dict) else None
+            if isinstance(labels, list):
+                labels = [
+                    dict(each)
+                    if isinstance(each, dict)
+                    else {"name": each}
+                    if isinstance(each, str)
+                    else each
+                    for each in labels
+                ]
+                _fill_ids(labels)
+                question["labels"] = labels
+        body = body | {"questions": questions}
+    try:
+        return Ontology.model_validate(body)
+    except ValidationError as error:
+        problems = [
+            Problem(
+                where="ontology/" + "/".join(map(str, each["loc"])), code=each["type"], message=each["msg"]
+            )
+            for each in error.errors()
+        ]
+        raise Invalid("bad_ontology", "the ontology is not well formed", problems=problems) from error
+
+
+def _fill_ids(parts: list[Any]) -> None:
+    taken = {each["id"] for each in parts if isinstance(each, dict) and isinstance(each.get("id"), str)}
+    for each in parts:
+        if isinstance(each, dict) and not each.get("id") and isinstance(each.get("name"), str):
+            each["id"] = _slug(each["name"], taken)
+            taken.add(each["id"])

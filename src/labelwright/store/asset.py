@@ -57,6 +57,11 @@ def count(tx: Tx, project_id: int, changes: Mapping[str, int]) -> None:
         upsert(tx, t.counter, rows, key=("project_id", "name"), add=("n",))
 
 
+def day_counter(day: str) -> str:
+    """Name of the counter of submissions on a UTC day (`YYYY-MM-DD`)."""
+    return f"day:{day}"
+
+
 def counters(tx: Tx, project_id: int) -> dict[str, int]:
     """All counters of a project; assets by status are named after the status."""
     rows = tx.execute(sa.select(t.counter.c.name, t.counter.c.n).where(t.counter.c.project_id == project_id))

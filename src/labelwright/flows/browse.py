@@ -1,0 +1,123 @@
+"""Looking at assets: the table with filters, and everything about one asset. Reads only."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from labelwright.core.access import Actor
+from labelwright.core.annotation import Annotation, Draft, Event, Skip
+from labelwright.core.answer import Answers
+from labelwright.core.asset import Asset, Status
+from labelwright.core.ontology import Ontology
+from labelwright.core.predictor import Prediction
+from labelwright.core.value import Id, Probability, Value
+from labelwright.flows import guard
+from labelwright.store import asset as assets
+from labelwright.store import history, people, table, work
+from labelwright.workbench import Workbench
+
+
+class Filter(Value):
+    """Which assets are wanted; all given conditions hold.
+
+    Attributes:
+        label: A label id in the shown answers (people's if there are any, else the model's).
+        text: Occurs in the text or the external id, whatever the case.
+        model_vs_human: `changed`: a person changed what the model said; `kept`: they did not.
+    """
+
+    status: Status | None = None
+    label: Id | None = None
+    confidence_below: Probability | None = None
+    confidence_above: Probability | None = None
+    text: str = Field(default="", max_length=500)
+    batch: int | None = None
+    author_id: int | None = None
+    gold: bool | None = None
+    model_vs_human: Literal["changed", "kept"] | None = None
+
+
+Order = Literal["id", "confidence"]
+
+
+class AssetRow(Value):
+    """An asset in the table; its text is cut."""
+
+    asset: Asset
+    answers_by: Literal["person", "model"] | None
+    answers: Answers | None
+    annotations: int
+    gold: bool
+    updated_at: datetime
+
+
+class Page(Value):
+    """Rows, and the cursor of the next page."""
+
+    rows: list[AssetRow]
+    next: str | None
+
+
+class AssetView(Value):
+    """Everything about one asset."""
+
+    asset: Asset
+    ontology: Ontology
+    prediction: Prediction | None
+    annotations: list[Annotation]
+    draft: Draft | None
+    skips: list[Skip]
+    events: list[Event]
+    names: dict[int, str]
+
+
+def page(
+    workbench: Workbench,
+    actor: Actor,
+    project_id: int,
+    wanted: Filter,
+    order: Order,
+    after: str | None,
+    limit: int,
+) -> Page:
+    """One page of the table, by key and not by offset, so that page 10,000 costs what page 1 does."""
+    with workbench.store.read() as tx:
+        guard.project(tx, actor, project_id, "see_assets")
+        found = table.page(tx, project_id, wanted.model_dump(exclude_none=True), order, after, limit)
+        by_people = table.latest_answers(tx, [row.id for row in found.rows])
+        by_model = work.current_predictions(tx, [row.id for row in found.rows if row.id not in by_people])
+        rows = [
+            AssetRow(
+                asset=assets.asset_from(row, row.cut),
+                answers_by="person" if row.id in by_people else "model" if row.id in by_model else None,
+                answers=by_people.get(row.id) or (by_model[row.id].answers if row.id in by_model else None),
+                annotations=row.annotations,
+                gold=row.gold,
+                updated_at=row.updated_at,
+            )
+            for row in found.rows
+        ]
+        return Page(rows=rows, next=found.next)
+
+
+def view(workbench: Workbench, actor: Actor, project_id: int, asset_id: int) -> AssetView:
+    """One asset with all that was ever said of it."""
+    with workbench.store.read() as tx:
+        project = guard.project(tx, actor, project_id, "see_assets")
+        asset = guard.asset(tx, project_id, asset_id)
+        annotations = work.annotations_of(tx, asset_id)
+        skips = work.skips_of(tx, asset_id)
+        events = history.of_asset(tx, asset_id)
+        known = {a.author_id for a in annotations} | {s.user_id for s in skips}
+        known |= {e.user_id for e in events if e.user_id is not None}
+        return AssetView(
+            asset=asset,
+            ontology=guard.ontology(tx, project_id, project.ontology_version),
+            prediction=work.current_predictions(tx, [asset_id]).get(asset_id),
+            annotations=annotations,
+            draft=work.draft(tx, asset_id, actor.user_id),
+            skips=skips,
+            events=events,
+            names=people.display_names(tx, sorted(known)),
+        )
