@@ -8,4 +8,12 @@ from labelwright.providers.price import cost_usd
 from labelwright.providers.privacy import Privacy, is_local
 from labelwright.providers.probe import probe
 
-__all__ = ["Endpoint", "Pool", "Privacy", "RetryPolicy", "cost_usd", "is_local", "probe"]
+__all__ = [
+    "Endpoint",
+    "Pool",
+    "Privacy",
+    "RetryPolicy",
+    "cost_usd",
+    "is_local",
+    "probe",
+]

@@ -39,7 +39,10 @@ class Lane:
     """
 
     def __init__(
-        self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]], breaker: BreakerPolicy
+        self,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        breaker: BreakerPolicy,
     ) -> None:
         """A lane with an open road."""
         self.cap = 1
@@ -60,7 +63,12 @@ class Lane:
     def enter(self, cap: int) -> None:
         """Somebody starts asking. When nobody else was, the endpoint gets a fresh chance."""
         if self.asking == 0:
-            self.limit, self.opened, self._row, self._paused_until = float(cap), None, {}, 0.0
+            self.limit, self.opened, self._row, self._paused_until = (
+                float(cap),
+                None,
+                {},
+                0.0,
+            )
         self.asking += 1
         self.cap = cap
         self.limit = min(max(self.limit, 1.0), cap)
@@ -112,11 +120,15 @@ class Lane:
                 self.limit = max(1.0, self.limit / 2)
                 self._halved_at = self._clock()
             if error.retry_after_s is not None:
-                self._paused_until = max(self._paused_until, self._clock() + error.retry_after_s)
+                self._paused_until = max(
+                    self._paused_until, self._clock() + error.retry_after_s
+                )
         self._count(error)
 
     def _count(self, error: ProviderError) -> None:
-        kind = {"overloaded": "server_error", "timeout": "unreachable"}.get(error.code, error.code)
+        kind = {"overloaded": "server_error", "timeout": "unreachable"}.get(
+            error.code, error.code
+        )
         if kind == "quota_exhausted":
             self.opened = error
             return
@@ -133,6 +145,9 @@ class Lane:
         if not self._row:
             self._row_since = self._clock()
         self._row[kind] = self._row.get(kind, 0) + 1
-        long_enough = self._clock() - self._row_since >= self._breaker.span_s or kind == "unauthorized"
+        long_enough = (
+            self._clock() - self._row_since >= self._breaker.span_s
+            or kind == "unauthorized"
+        )
         if self._row[kind] >= limit and long_enough:
             self.opened = error

@@ -107,7 +107,9 @@ class Pool:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="labelwright-pool", daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="labelwright-pool", daemon=True
+        )
         self._thread.start()
 
     # --- the calling side -----------------------------------------------------------------------------------------
@@ -141,7 +143,9 @@ class Pool:
             Invalid: The address is not an http(s) URL.
         """
         self._check(endpoint, privacy)
-        answers: queue.SimpleQueue[tuple[Request, Reply | ProviderError]] = queue.SimpleQueue()
+        answers: queue.SimpleQueue[tuple[Request, Reply | ProviderError]] = (
+            queue.SimpleQueue()
+        )
         halted = threading.Event()
         lane = self._wait(self._enter(endpoint))
         waiting = 0
@@ -156,7 +160,11 @@ class Pool:
                     if request is None:
                         source = None
                         break
-                    self._start(self._one(lane, endpoint, request, halted.is_set), request, answers)
+                    self._start(
+                        self._one(lane, endpoint, request, halted.is_set),
+                        request,
+                        answers,
+                    )
                     waiting += 1
                     if not answers.empty() or should_stop():
                         break
@@ -173,19 +181,28 @@ class Pool:
                 waiting -= 1
             self._loop.call_soon_threadsafe(lane.leave)
 
-    def ask_one(self, endpoint: Endpoint, request: Request, *, privacy: Privacy) -> Reply:
+    def ask_one(
+        self, endpoint: Endpoint, request: Request, *, privacy: Privacy
+    ) -> Reply:
         """Ask one question and wait for the answer.
 
         Raises:
             ProviderError: There is none.
         """
         outcomes: list[Reply | ProviderError] = []
-        self.ask(endpoint, [request], lambda _, outcome: outcomes.append(outcome), privacy=privacy)
+        self.ask(
+            endpoint,
+            [request],
+            lambda _, outcome: outcomes.append(outcome),
+            privacy=privacy,
+        )
         if isinstance(outcomes[0], ProviderError):
             raise outcomes[0]
         return outcomes[0]
 
-    def get_json(self, endpoint: Endpoint, path: str, *, privacy: Privacy) -> dict[str, Any]:
+    def get_json(
+        self, endpoint: Endpoint, path: str, *, privacy: Privacy
+    ) -> dict[str, Any]:
         """The JSON object at `base_url + path`, asked for once.
 
         Raises:
@@ -197,7 +214,13 @@ class Pool:
         async def fetch() -> dict[str, Any]:
             status, headers, raw = await self._exchange(endpoint, "GET", path, None)
             if status != 200:
-                raise chat.failure(status, headers, raw, secrets=(endpoint.key,), now=self._wall_clock())
+                raise chat.failure(
+                    status,
+                    headers,
+                    raw,
+                    secrets=(endpoint.key,),
+                    now=self._wall_clock(),
+                )
             return chat.load(raw, headers, (endpoint.key,))
 
         return self._wait(fetch())
@@ -228,7 +251,9 @@ class Pool:
         host = privacy.check(endpoint.base_url)
         if not all(33 <= ord(c) < 127 for c in endpoint.key):
             raise ProviderError(
-                "bad_key", "The stored key has characters that no key has.", "Enter the key again."
+                "bad_key",
+                "The stored key has characters that no key has.",
+                "Enter the key again.",
             )
         self._loop.call_soon_threadsafe(self._allow, host, privacy.allows_host(host))
 
@@ -250,7 +275,9 @@ class Pool:
             except BaseException as error:  # noqa: BLE001
                 # Whatever it was, the caller waits for exactly one outcome; only the kind of it is told, since the
                 # text could quote what was sent.
-                outcome = ProviderError("internal", f"Asking the endpoint failed ({type(error).__name__}).")
+                outcome = ProviderError(
+                    "internal", f"Asking the endpoint failed ({type(error).__name__})."
+                )
             answers.put((request, outcome))
 
         asyncio.run_coroutine_threadsafe(settle(), self._loop)
@@ -265,12 +292,18 @@ class Pool:
     async def _enter(self, endpoint: Endpoint) -> Lane:
         lane = self._lanes.get(endpoint.base_url)
         if lane is None:
-            lane = self._lanes[endpoint.base_url] = Lane(self._clock, self._sleep, self._breaker)
+            lane = self._lanes[endpoint.base_url] = Lane(
+                self._clock, self._sleep, self._breaker
+            )
         lane.enter(endpoint.concurrency)
         return lane
 
     async def _one(
-        self, lane: Lane, endpoint: Endpoint, request: Request, should_stop: Callable[[], bool]
+        self,
+        lane: Lane,
+        endpoint: Endpoint,
+        request: Request,
+        should_stop: Callable[[], bool],
     ) -> Reply:
         """One request through all its attempts."""
         so_far = _Attempts()
@@ -278,7 +311,9 @@ class Pool:
         dialect: chat.Dialect | None = None  # set once this request needs its own
         wanted, enlarged = request, False
         while True:
-            known = lane.dialects.setdefault(request.model, _first_dialect(endpoint.capabilities))
+            known = lane.dialects.setdefault(
+                request.model, _first_dialect(endpoint.capabilities)
+            )
             spoken = dialect or known
             if not await lane.permit(deadline, should_stop):
                 raise self._given_up(lane, so_far, should_stop)
@@ -305,11 +340,17 @@ class Pool:
             if reply.finish == "length" and not enlarged:
                 enlarged = True
                 weaker = chat.weaker(chat.structure_for(wanted, spoken))
-                if _is_runaway(reply.text) and weaker is not None and wanted.structured == "auto":
+                if (
+                    _is_runaway(reply.text)
+                    and weaker is not None
+                    and wanted.structured == "auto"
+                ):
                     # Some grammars let a model write blanks for ever; asking more loosely breaks the spell.
                     dialect = spoken.model_copy(update={"structured": weaker})
                 else:
-                    wanted = wanted.model_copy(update={"max_tokens": wanted.max_tokens * 2})
+                    wanted = wanted.model_copy(
+                        update={"max_tokens": wanted.max_tokens * 2}
+                    )
                 if not should_stop():
                     continue
             return reply.model_copy(
@@ -346,10 +387,16 @@ class Pool:
             error.attempts, error.usage = so_far.sent, so_far.usage()
             raise error
         end = self._clock() + wait
-        while (left := end - self._clock()) > 0 and not should_stop() and lane.opened is None:
+        while (
+            (left := end - self._clock()) > 0
+            and not should_stop()
+            and lane.opened is None
+        ):
             await self._sleep(min(left, 0.25))
 
-    def _given_up(self, lane: Lane, so_far: _Attempts, should_stop: Callable[[], bool]) -> ProviderError:
+    def _given_up(
+        self, lane: Lane, so_far: _Attempts, should_stop: Callable[[], bool]
+    ) -> ProviderError:
         """Why a request did not get a place."""
         if lane.opened is not None:
             cause = lane.opened
@@ -358,7 +405,9 @@ class Pool:
                 retryable=True,
             )  # fmt: skip
         elif should_stop():
-            error = ProviderError("stopped", "Not asked: the run was stopped.", retryable=True)
+            error = ProviderError(
+                "stopped", "Not asked: the run was stopped.", retryable=True
+            )
         else:
             error = ProviderError(
                 "deadline", "The endpoint kept this request waiting for too long.", "Resume later.", retryable=True
@@ -366,11 +415,15 @@ class Pool:
         error.attempts, error.usage = so_far.sent, so_far.usage()
         return error
 
-    async def _attempt(self, endpoint: Endpoint, request: Request, dialect: chat.Dialect) -> Reply:
+    async def _attempt(
+        self, endpoint: Endpoint, request: Request, dialect: chat.Dialect
+    ) -> Reply:
         status, headers, raw = await self._exchange(
             endpoint, "POST", "/chat/completions", chat.body(request, dialect)
         )
-        return chat.parse(status, headers, raw, secrets=(endpoint.key,), now=self._wall_clock())
+        return chat.parse(
+            status, headers, raw, secrets=(endpoint.key,), now=self._wall_clock()
+        )
 
     async def _exchange(
         self, endpoint: Endpoint, method: str, path: str, sent: dict[str, Any] | None
@@ -380,7 +433,11 @@ class Pool:
         Raises:
             ProviderError: No whole answer within the limits.
         """
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "labelwright"}
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "labelwright",
+        }
         if endpoint.key:
             headers["Authorization"] = f"Bearer {endpoint.key}"
         host = host_of(endpoint.base_url)
@@ -394,7 +451,11 @@ class Pool:
                 timeout=aiohttp.ClientTimeout(total=endpoint.timeout_s),
             ) as response:
                 raw = await self._read(response)
-                return response.status, {name.lower(): value for name, value in response.headers.items()}, raw
+                return (
+                    response.status,
+                    {name.lower(): value for name, value in response.headers.items()},
+                    raw,
+                )
         except TimeoutError:
             raise Unreachable(
                 "timeout", f"{host} did not answer within {endpoint.timeout_s:g} s.",
@@ -408,11 +469,13 @@ class Pool:
             ) from None  # fmt: skip
         except aiohttp.ClientError as error:
             raise Unreachable(
-                "connection_cut", f"The connection to {host} broke off ({type(error).__name__})."
+                "connection_cut",
+                f"The connection to {host} broke off ({type(error).__name__}).",
             ) from None
         except OSError as error:
             raise Unreachable(
-                "connection_cut", f"The connection to {host} broke off ({type(error).__name__})."
+                "connection_cut",
+                f"The connection to {host} broke off ({type(error).__name__}).",
             ) from None
         except ValueError as error:
             raise ProviderError(
@@ -428,7 +491,8 @@ class Pool:
             if size > limit:
                 response.close()
                 raise ProviderError(
-                    "answer_too_large", f"The endpoint's answer is larger than {limit:,} bytes."
+                    "answer_too_large",
+                    f"The endpoint's answer is larger than {limit:,} bytes.",
                 )
             chunks.append(chunk)
         return b"".join(chunks)
@@ -438,7 +502,9 @@ class Pool:
             self._resolver = self._resolver or GuardedResolver()
             self._session = aiohttp.ClientSession(
                 # The lanes bound what is in flight; a limit here would only hide waiting from the time limit.
-                connector=aiohttp.TCPConnector(resolver=self._resolver, limit=0, use_dns_cache=False),
+                connector=aiohttp.TCPConnector(
+                    resolver=self._resolver, limit=0, use_dns_cache=False
+                ),
                 # No proxies or netrc from the environment: what leaves is decided here alone. No cookies either.
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -453,16 +519,25 @@ class BoundPool:
         """Bind."""
         self._pool, self._endpoint, self._privacy = pool, endpoint, privacy
 
-    def ask(self, requests: Iterable[Request], on_reply: OnReply, should_stop: Callable[[], bool]) -> None:
+    def ask(
+        self,
+        requests: Iterable[Request],
+        on_reply: OnReply,
+        should_stop: Callable[[], bool],
+    ) -> None:
         """See `Pool.ask`."""
-        self._pool.ask(self._endpoint, requests, on_reply, should_stop, privacy=self._privacy)
+        self._pool.ask(
+            self._endpoint, requests, on_reply, should_stop, privacy=self._privacy
+        )
 
 
 def _first_dialect(seen: Capabilities | None) -> chat.Dialect:
     if seen is None:
         return chat.Dialect()
     return chat.Dialect(
-        structured=seen.structured, logprobs=seen.logprobs, top_max=seen.top_logprobs_max or 20
+        structured=seen.structured,
+        logprobs=seen.logprobs,
+        top_max=seen.top_logprobs_max or 20,
     )
 
 

@@ -79,15 +79,24 @@ def host_of(url: str) -> str:
         with_user = parts.username is not None or parts.password is not None
     except ValueError:
         raise Invalid(
-            "bad_url", "The address of the endpoint cannot be read.", "Use http://host:port/v1."
+            "bad_url",
+            "The address of the endpoint cannot be read.",
+            "Use http://host:port/v1.",
         ) from None
-    if scheme not in ("http", "https") or not host or any(c.isspace() or ord(c) < 32 for c in url):
+    if (
+        scheme not in ("http", "https")
+        or not host
+        or any(c.isspace() or ord(c) < 32 for c in url)
+    ):
         raise Invalid(
-            "bad_url", "The address of an endpoint starts with http:// or https:// and names a host."
+            "bad_url",
+            "The address of an endpoint starts with http:// or https:// and names a host.",
         )
     if with_user:
         raise Invalid(
-            "bad_url", "The address must not hold a user name or password.", "Store the key separately."
+            "bad_url",
+            "The address must not hold a user name or password.",
+            "Store the key separately.",
         )
     return _plain(host)
 
@@ -124,7 +133,9 @@ class GuardedResolver(AbstractResolver):
         """
         name = _plain(host)
         if name == "localhost":
-            families = [family] if family in _LOOPBACK else [socket.AF_INET, socket.AF_INET6]
+            families = (
+                [family] if family in _LOOPBACK else [socket.AF_INET, socket.AF_INET6]
+            )
             return [_entry(name, _LOOPBACK[f], port, f) for f in families]
         found = await self._inner.resolve(host, port, family)
         if name in self.allowed:
@@ -141,7 +152,12 @@ class GuardedResolver(AbstractResolver):
 
 def _entry(name: str, address: str, port: int, family: int) -> ResolveResult:
     return ResolveResult(
-        hostname=name, host=address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST
+        hostname=name,
+        host=address,
+        port=port,
+        family=family,
+        proto=0,
+        flags=socket.AI_NUMERICHOST,
     )
 
 
