@@ -1,0 +1,506 @@
+"""Model runs: which assets they cover, what was answered, and the predictions that came of it.
+
+Hides how progress, tokens and cost are counted beside the work they count, in the same transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from labelwright.core.exchange import Reply
+from labelwright.core.predictor import Predictor, Reading, Run
+from labelwright.core.value import Value
+from labelwright.store import tables as t
+from labelwright.store.db import Tx, inserted_id, upsert
+
+RATE_WINDOW_S = 30
+"""The rate of a run is what it finished in the last so many seconds."""
+
+
+class Pending(Value):
+    """An asset a run still has to ask about."""
+
+    asset_id: int
+    attempts: int = 0
+
+
+class Answered(Value):
+    """A stored reply that was not read yet, or is to be read again."""
+
+    asset_id: int
+    replies: tuple[Reply, ...]
+    prediction_id: int | None = None
+
+
+class Outcome(Value):
+    """How an asset of a run ended.
+
+    Attributes:
+        cause: Why it failed; None for one that has a prediction.
+    """
+
+    asset_id: int
+    prediction_id: int | None = None
+    cause: str | None = None
+    message: str | None = None
+    latency_s: float | None = None
+    cost_usd: Decimal | None = None
+
+
+class RunRow(Value):
+    """A run with what only the flows need.
+
+    Attributes:
+        options: Plan, batch size and batches left of a series.
+    """
+
+    run: Run
+    options: dict[str, Any]
+    job_id: int | None = None
+    created_by: int | None = None
+
+
+# --- predictors and predictions -----------------------------------------------------------------------------------
+
+
+def add_predictor(tx: Tx, predictor: Predictor) -> str:
+    """Store a predictor unless it is known; returns its hash."""
+    row = {
+        "sha256": predictor.sha256, "title": predictor.title[:400], "body": predictor.model_dump(mode="json"),
+    }  # fmt: skip
+    upsert(tx, t.predictor, row, key=("sha256",))
+    return predictor.sha256
+
+
+def add_prediction(
+    tx: Tx,
+    project_id: int,
+    asset_id: int,
+    run_id: int | None,
+    predictor_sha256: str,
+    ontology_version: int,
+    reading: Reading,
+    at: datetime,
+) -> int:
+    """Store what a model answered; returns the id. Making it the current one is `store.asset.refresh`."""
+    return inserted_id(
+        tx.execute(
+            t.prediction.insert().values(
+                project_id=project_id,
+                asset_id=asset_id,
+                run_id=run_id,
+                predictor_sha256=predictor_sha256,
+                ontology_version=ontology_version,
+                answers=reading.answers.model_dump(mode="json"),
+                confidence={key: value.model_dump(mode="json") for key, value in reading.confidence.items()},
+                problems=[problem.model_dump(mode="json") for problem in reading.problems],
+                lowest=reading.lowest,
+                created_at=at,
+            )
+        )
+    )
+
+
+# --- runs ---------------------------------------------------------------------------------------------------------
+
+
+def add(
+    tx: Tx,
+    project_id: int,
+    kind: str,
+    batch: int | None,
+    predictor: Predictor,
+    asset_ids: Sequence[int],
+    *,
+    cost_cap_usd: Decimal | None,
+    cost_known: bool,
+    options: Mapping[str, Any],
+    user_id: int | None,
+    at: datetime,
+) -> int:
+    """Store a run over these assets; returns its id."""
+    run_id = inserted_id(
+        tx.execute(
+            t.run.insert().values(
+                project_id=project_id, kind=kind, batch=batch, predictor_sha256=add_predictor(tx, predictor),
+                state="queued", total=len(asset_ids), failures={}, examples={"ids": [], "note": ""},
+                cost_usd=Decimal(0) if cost_known else None, cost_cap_usd=cost_cap_usd, options=dict(options),
+                created_by=user_id, created_at=at,
+            )
+        )
+    )  # fmt: skip
+    rows = [
+        {"run_id": run_id, "asset_id": asset_id, "state": "pending", "attempts": 0} for asset_id in asset_ids
+    ]
+    if rows:
+        tx.execute(t.run_asset.insert(), rows)
+    return run_id
+
+
+def _run(row: Any, pace: tuple[float | None, float | None]) -> Run:
+    rate, latency = pace
+    left = row.total - row.done - row.failed
+    return Run(
+        id=row.id,
+        project_id=row.project_id,
+        kind=row.kind,
+        batch=row.batch,
+        predictor=Predictor.model_validate(row.body),
+        state=row.state,
+        stop_reason=row.stop_reason,
+        total=row.total,
+        done=row.done,
+        failed=row.failed,
+        retried=row.retried,
+        failures=row.failures,
+        prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens,
+        cost_usd=row.cost_usd,
+        cost_cap_usd=row.cost_cap_usd,
+        rate_per_s=rate,
+        eta_s=left / rate if rate and row.state == "running" else None,
+        latency_p50_s=latency,
+        example_ids=tuple(row.examples.get("ids", ())),
+        examples_note=row.examples.get("note", ""),
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+_SELECT = sa.select(t.run, t.predictor.c.body).join(
+    t.predictor, t.predictor.c.sha256 == t.run.c.predictor_sha256
+)
+
+
+def get(
+    tx: Tx, project_id: int, run_id: int, *, now: datetime | None = None, lock: bool = False
+) -> RunRow | None:
+    """One run; with `now`, its rate and latency too."""
+    query = _SELECT.where(t.run.c.id == run_id, t.run.c.project_id == project_id)
+    row = tx.execute(query.with_for_update(of=t.run) if lock else query).one_or_none()
+    if row is None:
+        return None
+    pace = (None, None) if now is None else _pace(tx, row, now)
+    return RunRow(run=_run(row, pace), options=row.options, job_id=row.job_id, created_by=row.created_by)
+
+
+def of_project(
+    tx: Tx,
+    project_id: int,
+    *,
+    now: datetime,
+    kind: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Run]:
+    """Runs of a project, newest first; those of the local models are left out."""
+    query = _SELECT.where(t.run.c.project_id == project_id)
+    query = query.where(t.run.c.kind == kind if kind is not None else t.run.c.kind.in_(("batch", "trial")))
+    if before is not None:
+        query = query.where(t.run.c.id < before)
+    rows = tx.execute(query.order_by(t.run.c.id.desc()).limit(limit)).all()
+    return [_run(row, _pace(tx, row, now)) for row in rows]
+
+
+def _pace(tx: Tx, row: Any, now: datetime) -> tuple[float | None, float | None]:
+    """(assets per second over the recent past, median latency of the last answers)."""
+    c = t.run_asset.c
+    rate = None
+    if row.state == "running" and row.started_at is not None:
+        since = max(row.started_at, now - timedelta(seconds=RATE_WINDOW_S))
+        finished = tx.execute(
+            sa.select(sa.func.count()).where(c.run_id == row.id, c.finished_at >= since)
+        ).scalar_one()
+        seconds = (now - since).total_seconds()
+        rate = finished / seconds if finished and seconds > 0 else None
+    latencies = tx.execute(
+        sa.select(c.latency_s)
+        .where(c.run_id == row.id, c.state == "done", c.latency_s.is_not(None))
+        .order_by(c.asset_id.desc())
+        .limit(201)
+    )
+    ordered = sorted(latencies.scalars())
+    return rate, ordered[len(ordered) // 2] if ordered else None
+
+
+def change(tx: Tx, run_id: int, **columns: Any) -> None:
+    """Set columns of a run."""
+    tx.execute(t.run.update().where(t.run.c.id == run_id).values(**columns))
+
+
+def state(tx: Tx, run_id: int) -> str | None:
+    """The state alone; cheap enough to ask often."""
+    found = tx.execute(sa.select(t.run.c.state).where(t.run.c.id == run_id)).scalar()
+    return None if found is None else str(found)
+
+
+def spend(
+    tx: Tx, run_id: int, prompt_tokens: int, completion_tokens: int, retried: int, usd: Decimal | None
+) -> None:
+    """Add what was billed; an unknown cost stays unknown."""
+    c = t.run.c
+    changes: dict[str, Any] = {
+        "prompt_tokens": c.prompt_tokens + prompt_tokens,
+        "completion_tokens": c.completion_tokens + completion_tokens,
+        "retried": c.retried + retried,
+    }
+    if usd is not None:
+        spent = tx.execute(sa.select(c.cost_usd).where(c.id == run_id).with_for_update()).scalar()
+        # Added here and not by the database: SQLite would add binary floats.
+        changes["cost_usd"] = None if spent is None else Decimal(str(spent)) + usd
+    tx.execute(t.run.update().where(c.id == run_id).values(**changes))
+
+
+def next_batch(tx: Tx, project_id: int) -> int:
+    """The number after the last batch."""
+    last = tx.execute(sa.select(sa.func.max(t.run.c.batch)).where(t.run.c.project_id == project_id)).scalar()
+    return int(last or 0) + 1
+
+
+def choose_unpredicted(tx: Tx, project_id: int, n: int) -> list[int]:
+    """The next assets that no model run covered and nobody answered, in the fixed random order of the project."""
+    c = t.asset.c
+    return list(
+        tx.execute(
+            sa.select(c.id)
+            .where(c.project_id == project_id, c.open.is_(True), c.batch.is_(None), c.annotations == 0)
+            .order_by(c.shuffle, c.id)
+            .limit(n)
+        ).scalars()
+    )
+
+
+def count_unpredicted(tx: Tx, project_id: int) -> int:
+    """How many assets `choose_unpredicted` could choose."""
+    c = t.asset.c
+    return int(
+        tx.execute(
+            sa.select(sa.func.count()).where(
+                c.project_id == project_id, c.open.is_(True), c.batch.is_(None), c.annotations == 0
+            )
+        ).scalar_one()
+    )
+
+
+def sample(tx: Tx, project_id: int, n: int, *, gold: bool) -> list[int]:
+    """Assets for a trial: gold ones, or the far end of the random order, so that the next batch stays unseen."""
+    c = t.asset.c
+    query = sa.select(c.id).where(c.project_id == project_id)
+    if gold:
+        query = query.where(c.gold.is_(True))
+    return list(tx.execute(query.order_by(c.shuffle.desc(), c.id).limit(n)).scalars())
+
+
+def set_batch(tx: Tx, asset_ids: Sequence[int], batch: int | None) -> None:
+    """Note which batch assets belong to, so that no other run takes them."""
+    for start in range(0, len(asset_ids), 500):
+        chunk = list(asset_ids[start : start + 500])
+        tx.execute(t.asset.update().where(t.asset.c.id.in_(chunk)).values(batch=batch))
+
+
+# --- the assets of a run ------------------------------------------------------------------------------------------
+
+
+def asset_ids(tx: Tx, run_id: int, *states: str) -> list[int]:
+    """Assets of a run in these states (all when none is given), by id."""
+    c = t.run_asset.c
+    query = sa.select(c.asset_id).where(c.run_id == run_id).order_by(c.asset_id)
+    return list(tx.execute(query.where(c.state.in_(states)) if states else query).scalars())
+
+
+def take_pending(tx: Tx, run_id: int, n: int) -> list[int]:
+    """Up to `n` assets to ask about next; each is noted as asked, with one more attempt, before it is sent."""
+    c = t.run_asset.c
+    chosen = list(
+        tx.execute(
+            sa.select(c.asset_id)
+            .where(c.run_id == run_id, c.state == "pending")
+            .order_by(c.asset_id)
+            .limit(n)
+        ).scalars()
+    )
+    if chosen:
+        tx.execute(
+            t.run_asset.update()
+            .where(c.run_id == run_id, c.asset_id.in_(chosen))
+            .values(state="asked", attempts=c.attempts + 1)
+        )
+    return chosen
+
+
+def put_back(tx: Tx, run_id: int, asset_ids: Sequence[int], *, sent: bool) -> None:
+    """Assets that are to be asked about later after all; an attempt that was not sent does not count."""
+    c = t.run_asset.c
+    values: dict[str, Any] = {"state": "pending"}
+    if not sent:
+        values["attempts"] = c.attempts - 1
+    for start in range(0, len(asset_ids), 500):
+        chunk = list(asset_ids[start : start + 500])
+        tx.execute(t.run_asset.update().where(c.run_id == run_id, c.asset_id.in_(chunk)).values(**values))
+
+
+def reopen(tx: Tx, run_id: int) -> int:
+    """Make failed assets pending again; returns how many."""
+    c = t.run_asset.c
+    changed = tx.execute(
+        t.run_asset.update()
+        .where(c.run_id == run_id, c.state == "failed")
+        .values(state="pending", cause=None, message=None, finished_at=None)
+    )
+    tx.execute(t.exchange.delete().where(t.exchange.c.run_id == run_id, ~sa.exists().where(
+        c.run_id == run_id, c.asset_id == t.exchange.c.asset_id, c.state.in_(("asked", "done")))))  # fmt: skip
+    change(tx, run_id, failed=0, failures={})
+    return int(changed.rowcount)
+
+
+def finish(tx: Tx, run_id: int, outcomes: Sequence[Outcome], at: datetime) -> None:
+    """Note how assets ended, and count them."""
+    if not outcomes:
+        return
+    c = t.run_asset.c
+    tx.execute(
+        t.run_asset.update()
+        .where(c.run_id == run_id, c.asset_id == sa.bindparam("b_asset_id"))
+        .values(
+            state=sa.bindparam("b_state"), cause=sa.bindparam("b_cause"), message=sa.bindparam("b_message"),
+            prediction_id=sa.bindparam("b_prediction_id"), latency_s=sa.bindparam("b_latency_s"),
+            cost_usd=sa.bindparam("b_cost_usd"), finished_at=sa.bindparam("b_finished_at"),
+        ),
+        [
+            {
+                "b_asset_id": o.asset_id, "b_state": "done" if o.cause is None else "failed", "b_cause": o.cause,
+                "b_message": o.message, "b_prediction_id": o.prediction_id, "b_latency_s": o.latency_s,
+                "b_cost_usd": o.cost_usd, "b_finished_at": at,
+            }
+            for o in outcomes
+        ],
+    )  # fmt: skip
+    row = tx.execute(sa.select(t.run.c.failures).where(t.run.c.id == run_id).with_for_update()).one()
+    failures: dict[str, int] = dict(row.failures)
+    for outcome in outcomes:
+        if outcome.cause is not None:
+            failures[outcome.cause] = failures.get(outcome.cause, 0) + 1
+    failed = sum(outcome.cause is not None for outcome in outcomes)
+    tx.execute(
+        t.run.update()
+        .where(t.run.c.id == run_id)
+        .values(failures=failures, failed=t.run.c.failed + failed, done=t.run.c.done + len(outcomes) - failed)
+    )
+
+
+def failures_sample(tx: Tx, run_id: int, per_cause: int = 3) -> dict[str, list[tuple[int, str]]]:
+    """Cause -> some (asset id, message)."""
+    c = t.run_asset.c
+    causes = tx.execute(
+        sa.select(c.cause).where(c.run_id == run_id, c.state == "failed").group_by(c.cause).limit(50)
+    ).scalars()
+    return {
+        str(cause): [
+            (row.asset_id, row.message or "")
+            for row in tx.execute(
+                sa.select(c.asset_id, c.message)
+                .where(c.run_id == run_id, c.state == "failed", c.cause == cause)
+                .order_by(c.asset_id)
+                .limit(per_cause)
+            )
+        ]
+        for cause in list(causes)
+    }
+
+
+def outcomes(tx: Tx, run_id: int, after: int, limit: int) -> list[tuple[Outcome, str]]:
+    """(outcome, state) of a run's assets by rising asset id."""
+    c = t.run_asset.c
+    query = (
+        sa.select(t.run_asset).where(c.run_id == run_id, c.asset_id > after).order_by(c.asset_id).limit(limit)
+    )
+    return [
+        (
+            Outcome(
+                asset_id=row.asset_id, prediction_id=row.prediction_id, cause=row.cause, message=row.message,
+                latency_s=row.latency_s, cost_usd=row.cost_usd,
+            ),
+            row.state,
+        )
+        for row in tx.execute(query)
+    ]  # fmt: skip
+
+
+# --- raw replies --------------------------------------------------------------------------------------------------
+
+
+def keep_reply(
+    tx: Tx, run_id: int, asset_id: int, part: int, request_sha256: str, reply: Reply, at: datetime
+) -> None:
+    """Keep a raw reply, before anybody reads it."""
+    row = {
+        "run_id": run_id, "asset_id": asset_id, "part": part, "request_sha256": request_sha256,
+        "reply": reply.model_dump(mode="json"), "created_at": at,
+    }  # fmt: skip
+    upsert(
+        tx,
+        t.exchange,
+        row,
+        key=("run_id", "asset_id", "part"),
+        replace=("request_sha256", "reply", "created_at"),
+    )
+
+
+def answered(tx: Tx, run_id: int, state: str, parts: int, after: int, limit: int) -> list[Answered]:
+    """Assets of a run in this state whose replies (all `parts` of them) are stored, by rising asset id."""
+    c, e = t.run_asset.c, t.exchange.c
+    enough = (
+        sa.select(sa.func.count())
+        .select_from(t.exchange)
+        .where(e.run_id == c.run_id, e.asset_id == c.asset_id)
+        .scalar_subquery()
+    )
+    rows = tx.execute(
+        sa.select(c.asset_id, c.prediction_id)
+        .where(c.run_id == run_id, c.state == state, c.asset_id > after, enough >= parts)
+        .order_by(c.asset_id)
+        .limit(limit)
+    ).all()
+    replies: dict[int, list[Reply]] = {row.asset_id: [] for row in rows}
+    for row in tx.execute(
+        sa.select(e.asset_id, e.reply)
+        .where(e.run_id == run_id, e.asset_id.in_(list(replies)))
+        .order_by(e.asset_id, e.part)
+    ):
+        replies[row.asset_id].append(Reply.model_validate(row.reply))
+    return [
+        Answered(asset_id=row.asset_id, replies=tuple(replies[row.asset_id]), prediction_id=row.prediction_id)
+        for row in rows
+    ]
+
+
+# --- corrections --------------------------------------------------------------------------------------------------
+
+
+def corrections(tx: Tx, project_id: int, before_batch: int | None, limit: int) -> list[Any]:
+    """Rows of submissions that count, newest first, with text, batch and whether the asset is gold."""
+    n, a = t.annotation.c, t.asset.c
+    query = (
+        sa.select(n.id, n.asset_id, n.answers, n.changed, a.batch, a.gold, t.asset_content.c.text)
+        .join(t.asset, a.id == n.asset_id)
+        .join(t.asset_content, t.asset_content.c.asset_id == a.id)
+        .where(n.project_id == project_id, n.counts.is_(True), a.gold.is_(False))
+    )
+    if before_batch is not None:
+        query = query.where(sa.or_(a.batch.is_(None), a.batch < before_batch))
+    return list(tx.execute(query.order_by(n.seq.desc()).limit(limit)))
+
+
+def median_confidence(tx: Tx, project_id: int) -> float:
+    """The median confidence over the predicted assets of a project; 0 when there are none."""
+    c = t.asset.c
+    known = (c.project_id == project_id, c.confidence.is_not(None))
+    n = tx.execute(sa.select(sa.func.count()).where(*known)).scalar_one()
+    found = tx.execute(
+        sa.select(c.confidence).where(*known).order_by(c.confidence, c.id).offset(n // 2).limit(1)
+    ).scalar()
+    return float(found or 0.0)
