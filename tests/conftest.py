@@ -10,6 +10,9 @@ import pytest
 from labelwright.settings import Settings
 from labelwright.workbench import Workbench, open_workbench
 from tests import postgres
+from tests.endpoints.fixtures import pool, scripted, tiny_llama_url
+
+__all__ = ["pool", "scripted", "tiny_llama_url"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -107,9 +107,7 @@ class Pool:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="labelwright-pool", daemon=True
-        )
+        self._thread = threading.Thread(target=self._loop.run_forever, name="labelwright-pool", daemon=True)
         self._thread.start()
 
     # --- the calling side -----------------------------------------------------------------------------------------
@@ -143,9 +141,7 @@ class Pool:
             Invalid: The address is not an http(s) URL.
         """
         self._check(endpoint, privacy)
-        answers: queue.SimpleQueue[tuple[Request, Reply | ProviderError]] = (
-            queue.SimpleQueue()
-        )
+        answers: queue.SimpleQueue[tuple[Request, Reply | ProviderError]] = queue.SimpleQueue()
         halted = threading.Event()
         lane = self._wait(self._enter(endpoint))
         waiting = 0
@@ -169,7 +165,7 @@ class Pool:
                     if not answers.empty() or should_stop():
                         break
                 try:
-                    request, outcome = answers.get(timeout=0.1 if waiting else 0.0)
+                    request, outcome = answers.get(timeout=0.05 if waiting else 0.0)
                 except queue.Empty:
                     continue
                 waiting -= 1
@@ -181,9 +177,7 @@ class Pool:
                 waiting -= 1
             self._loop.call_soon_threadsafe(lane.leave)
 
-    def ask_one(
-        self, endpoint: Endpoint, request: Request, *, privacy: Privacy
-    ) -> Reply:
+    def ask_one(self, endpoint: Endpoint, request: Request, *, privacy: Privacy) -> Reply:
         """Ask one question and wait for the answer.
 
         Raises:
@@ -200,9 +194,7 @@ class Pool:
             raise outcomes[0]
         return outcomes[0]
 
-    def get_json(
-        self, endpoint: Endpoint, path: str, *, privacy: Privacy
-    ) -> dict[str, Any]:
+    def get_json(self, endpoint: Endpoint, path: str, *, privacy: Privacy) -> dict[str, Any]:
         """The JSON object at `base_url + path`, asked for once.
 
         Raises:
@@ -272,12 +264,10 @@ class Pool:
                 outcome = await coroutine
             except ProviderError as error:
                 outcome = error
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 # Whatever it was, the caller waits for exactly one outcome; only the kind of it is told, since the
                 # text could quote what was sent.
-                outcome = ProviderError(
-                    "internal", f"Asking the endpoint failed ({type(error).__name__})."
-                )
+                outcome = ProviderError("internal", f"Asking the endpoint failed ({type(error).__name__}).")
             answers.put((request, outcome))
 
         asyncio.run_coroutine_threadsafe(settle(), self._loop)
@@ -292,9 +282,7 @@ class Pool:
     async def _enter(self, endpoint: Endpoint) -> Lane:
         lane = self._lanes.get(endpoint.base_url)
         if lane is None:
-            lane = self._lanes[endpoint.base_url] = Lane(
-                self._clock, self._sleep, self._breaker
-            )
+            lane = self._lanes[endpoint.base_url] = Lane(self._clock, self._sleep, self._breaker)
         lane.enter(endpoint.concurrency)
         return lane
 
@@ -311,9 +299,7 @@ class Pool:
         dialect: chat.Dialect | None = None  # set once this request needs its own
         wanted, enlarged = request, False
         while True:
-            known = lane.dialects.setdefault(
-                request.model, _first_dialect(endpoint.capabilities)
-            )
+            known = lane.dialects.setdefault(request.model, _first_dialect(endpoint.capabilities))
             spoken = dialect or known
             if not await lane.permit(deadline, should_stop):
                 raise self._given_up(lane, so_far, should_stop)
@@ -340,17 +326,11 @@ class Pool:
             if reply.finish == "length" and not enlarged:
                 enlarged = True
                 weaker = chat.weaker(chat.structure_for(wanted, spoken))
-                if (
-                    _is_runaway(reply.text)
-                    and weaker is not None
-                    and wanted.structured == "auto"
-                ):
+                if _is_runaway(reply.text) and weaker is not None and wanted.structured == "auto":
                     # Some grammars let a model write blanks for ever; asking more loosely breaks the spell.
                     dialect = spoken.model_copy(update={"structured": weaker})
                 else:
-                    wanted = wanted.model_copy(
-                        update={"max_tokens": wanted.max_tokens * 2}
-                    )
+                    wanted = wanted.model_copy(update={"max_tokens": wanted.max_tokens * 2})
                 if not should_stop():
                     continue
             return reply.model_copy(
@@ -387,16 +367,10 @@ class Pool:
             error.attempts, error.usage = so_far.sent, so_far.usage()
             raise error
         end = self._clock() + wait
-        while (
-            (left := end - self._clock()) > 0
-            and not should_stop()
-            and lane.opened is None
-        ):
+        while (left := end - self._clock()) > 0 and not should_stop() and lane.opened is None:
             await self._sleep(min(left, 0.25))
 
-    def _given_up(
-        self, lane: Lane, so_far: _Attempts, should_stop: Callable[[], bool]
-    ) -> ProviderError:
+    def _given_up(self, lane: Lane, so_far: _Attempts, should_stop: Callable[[], bool]) -> ProviderError:
         """Why a request did not get a place."""
         if lane.opened is not None:
             cause = lane.opened
@@ -405,9 +379,7 @@ class Pool:
                 retryable=True,
             )  # fmt: skip
         elif should_stop():
-            error = ProviderError(
-                "stopped", "Not asked: the run was stopped.", retryable=True
-            )
+            error = ProviderError("stopped", "Not asked: the run was stopped.", retryable=True)
         else:
             error = ProviderError(
                 "deadline", "The endpoint kept this request waiting for too long.", "Resume later.", retryable=True
@@ -415,15 +387,11 @@ class Pool:
         error.attempts, error.usage = so_far.sent, so_far.usage()
         return error
 
-    async def _attempt(
-        self, endpoint: Endpoint, request: Request, dialect: chat.Dialect
-    ) -> Reply:
+    async def _attempt(self, endpoint: Endpoint, request: Request, dialect: chat.Dialect) -> Reply:
         status, headers, raw = await self._exchange(
             endpoint, "POST", "/chat/completions", chat.body(request, dialect)
         )
-        return chat.parse(
-            status, headers, raw, secrets=(endpoint.key,), now=self._wall_clock()
-        )
+        return chat.parse(status, headers, raw, secrets=(endpoint.key,), now=self._wall_clock())
 
     async def _exchange(
         self, endpoint: Endpoint, method: str, path: str, sent: dict[str, Any] | None
@@ -502,9 +470,7 @@ class Pool:
             self._resolver = self._resolver or GuardedResolver()
             self._session = aiohttp.ClientSession(
                 # The lanes bound what is in flight; a limit here would only hide waiting from the time limit.
-                connector=aiohttp.TCPConnector(
-                    resolver=self._resolver, limit=0, use_dns_cache=False
-                ),
+                connector=aiohttp.TCPConnector(resolver=self._resolver, limit=0, use_dns_cache=False),
                 # No proxies or netrc from the environment: what leaves is decided here alone. No cookies either.
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -526,9 +492,7 @@ class BoundPool:
         should_stop: Callable[[], bool],
     ) -> None:
         """See `Pool.ask`."""
-        self._pool.ask(
-            self._endpoint, requests, on_reply, should_stop, privacy=self._privacy
-        )
+        self._pool.ask(self._endpoint, requests, on_reply, should_stop, privacy=self._privacy)
 
 
 def _first_dialect(seen: Capabilities | None) -> chat.Dialect:

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from labelwright.core.answer import Answers
 from labelwright.core.exchange import Reply
 from labelwright.core.predictor import Predictor, Reading, Run
 from labelwright.core.value import Value
@@ -504,3 +505,37 @@ def median_confidence(tx: Tx, project_id: int) -> float:
         sa.select(c.confidence).where(*known).order_by(c.confidence, c.id).offset(n // 2).limit(1)
     ).scalar()
     return float(found or 0.0)
+
+
+def billed_before(tx: Tx, project_id: int, predictor_sha256: str) -> tuple[int, int, int] | None:
+    """(assets, prompt tokens, completion tokens) that earlier runs of this predictor came to; None without any."""
+    c = t.run.c
+    row = tx.execute(
+        sa.select(
+            sa.func.sum(c.done).label("n"),
+            sa.func.sum(c.prompt_tokens).label("prompt"),
+            sa.func.sum(c.completion_tokens).label("completion"),
+        ).where(c.project_id == project_id, c.predictor_sha256 == predictor_sha256, c.prompt_tokens > 0)
+    ).one()
+    return (int(row.n), int(row.prompt), int(row.completion)) if row.n else None
+
+
+def recount(tx: Tx, run_id: int) -> None:
+    """Count a run's assets anew, after some of them ended differently than before."""
+    c = t.run_asset.c
+    rows = tx.execute(
+        sa.select(c.state, c.cause, sa.func.count().label("n"))
+        .where(c.run_id == run_id)
+        .group_by(c.state, c.cause)
+    ).all()
+    failures = {str(row.cause): int(row.n) for row in rows if row.state == "failed"}
+    done = sum(int(row.n) for row in rows if row.state == "done")
+    change(tx, run_id, done=done, failed=sum(failures.values()), failures=failures)
+
+
+def gold_answers(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Answers]:
+    """Trusted answers of those of these assets that are gold."""
+    rows = tx.execute(
+        sa.select(t.gold.c.asset_id, t.gold.c.answers).where(t.gold.c.asset_id.in_(list(asset_ids)))
+    )
+    return {row.asset_id: Answers.model_validate(row.answers) for row in rows}

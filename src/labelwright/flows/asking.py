@@ -1,0 +1,449 @@
+"""Carries a run out: asks about every asset, keeps each reply before reading it, and stores what it came to.
+
+Hides the order of the small transactions that make a run safe against kill -9 at any point: an attempt is noted before
+it is sent, a reply is kept before it is read, and a prediction is stored together with status, queue order and counts.
+What was asked but not answered is asked again after a restart; what was answered is only read.
+"""
+
+import hashlib
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+from labelwright.core.errors import LabelwrightError, NotFound, ProviderError
+from labelwright.core.exchange import Reply, Request, Usage
+from labelwright.core.ontology import Ontology
+from labelwright.core.predictor import PromptedModel, Reading, Run
+from labelwright.core.problem import excerpt
+from labelwright.core.project import Project, PromptTemplate
+from labelwright.flows import models, prompts
+from labelwright.flows.jobs import Control
+from labelwright.prompting import estimate_tokens, read
+from labelwright.providers import Endpoint, cost_usd
+from labelwright.store import asset as assets
+from labelwright.store import project as projects
+from labelwright.store import run as runs
+from labelwright.store import tables as t
+from labelwright.store.db import Tx
+from labelwright.workbench import Workbench
+
+FLUSH_S = 0.05
+"""Replies wait at most this long before they are stored; what a crash can lose is what came in since."""
+
+FLUSH_N = 64
+STATE_LOOK_S = 0.4
+
+# Not the asset's fault: it stays in the run, to be asked about again.
+_NOT_ITS_FAULT = frozenset(
+    {
+        "stopped",
+        "circuit_open",
+        "deadline",
+        "rate_limited",
+        "unauthorized",
+        "quota_exhausted",
+        "unreachable",
+        "bad_key",
+    }
+)
+_STOPS_THE_RUN = frozenset({"circuit_open", "deadline", "rate_limited", "quota_exhausted", "bad_key"})
+_WINDOW = 50
+_HOPELESS_SHARE = 0.9
+_HOPELESS_START = 20
+
+
+@dataclass
+class _Asked:
+    """An asset that is being asked about."""
+
+    text: str
+    parts: int
+    replies: dict[int, tuple[Request, Reply]] = field(default_factory=dict)
+    error: ProviderError | None = None
+    sent: bool = False
+    usd: Decimal | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.error is not None or len(self.replies) == self.parts
+
+
+class Asking:
+    """One run being carried out by one worker."""
+
+    def __init__(
+        self, workbench: Workbench, project: Project, run: Run, ontology: Ontology, control: Control | None
+    ) -> None:
+        """Prepare; `go` does the work."""
+        engine = run.predictor.engine
+        if not isinstance(engine, PromptedModel):
+            raise NotFound("not_prompted", "this run has no language model")
+        self.engine = engine
+        self.halted = ""
+        self._workbench, self._project, self._run, self._ontology = workbench, project, run, ontology
+        self._control = control
+        self._open: dict[int, _Asked] = {}
+        self._ready: list[int] = []
+        self._reserved: dict[str, Decimal] = {}
+        self._spent = run.cost_usd or Decimal(0)
+        self._recent: deque[str] = deque(maxlen=_WINDOW)
+        self._flushed_at = self._looked_at = time.monotonic()
+        self._live = True
+        self._price: tuple[float | None, float | None] = (None, None)
+
+    def go(self) -> None:
+        """Ask about everything that is pending, until done or stopped; `halted` says why it should pause, if so."""
+        try:
+            endpoint, template, shown = self._prepare()
+        except LabelwrightError as error:
+            self.halted = _sentence(error)
+            return
+        self.read_kept()
+        answering = self._workbench.pool.at(endpoint, models.privacy_of(self._project))
+        try:
+            answering.ask(self._requests(template, shown, endpoint), self._on_reply, self._should_stop)
+        except ProviderError as error:
+            self.halted = _sentence(error)
+        self._flush()
+        with self._workbench.store.write() as tx:
+            sent = [asset_id for asset_id, asked in self._open.items() if asked.sent]
+            runs.put_back(tx, self._run.id, sent, sent=True)
+            unsent = runs.asset_ids(tx, self._run.id, "asked")
+            runs.put_back(tx, self._run.id, unsent, sent=False)
+
+    # --- before ---------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> tuple[Endpoint, PromptTemplate, prompts.Shown]:
+        run, policy = self._run, self.engine.examples
+        with self._workbench.store.write() as tx:
+            provider = models.provider(tx, self.engine.provider_id)
+            if provider.base_url != self.engine.provider_url:
+                # The plan named an address; its texts must not go elsewhere because somebody edited the provider.
+                raise NotFound("provider_moved", f"the provider {provider.name!r} has another address now",
+                               "start a new run")  # fmt: skip
+            endpoint = models.endpoint(tx, self._workbench, provider)
+            template = prompts.template_of(tx, run.project_id, self.engine.template_version)
+            self._price = (provider.input_usd_per_mtok, provider.output_usd_per_mtok)
+            if run.started_at is None:
+                shown = prompts.examples_for(tx, self._project, self._ontology, policy, run.batch, provider)
+                runs.change(
+                    tx, run.id, started_at=self._workbench.now(),
+                    examples={"ids": list(shown.ids), "note": shown.note},
+                )  # fmt: skip
+            else:
+                shown = prompts.examples_again(
+                    tx,
+                    self._project,
+                    self._ontology,
+                    policy,
+                    run.batch,
+                    provider,
+                    run.example_ids,
+                    run.examples_note,
+                )
+        return endpoint, template, shown
+
+    def read_kept(self) -> None:
+        """After a crash: read replies that were kept but not read; what was only asked becomes pending again."""
+        parts, after = self._parts(), 0
+        while True:
+            with self._workbench.store.read() as tx:
+                kept = runs.answered(tx, self._run.id, "asked", parts, after, FLUSH_N)
+                texts = assets.texts(tx, [each.asset_id for each in kept])
+            if not kept:
+                break
+            after = kept[-1].asset_id
+            readings = {
+                each.asset_id: (
+                    read(self._ontology, texts[each.asset_id], each.replies),
+                    each.replies,
+                    self._usd(each.replies),
+                )
+                for each in kept
+            }
+            with self._workbench.store.write() as tx:
+                self._store(tx, readings)
+        with self._workbench.store.write() as tx:
+            runs.put_back(tx, self._run.id, runs.asset_ids(tx, self._run.id, "asked"), sent=True)
+
+    def _parts(self) -> int:
+        # Long texts are not cut yet: one request asks everything about an asset.
+        return 1
+
+    # --- asking ---------------------------------------------------------------------------------------------------
+
+    def _requests(
+        self, template: PromptTemplate, shown: prompts.Shown, endpoint: Endpoint
+    ) -> Iterator[Request]:
+        """Requests in the order of the run, a few assets at a time, so that a long run needs little memory."""
+        chunk = max(8, min(FLUSH_N, 2 * endpoint.concurrency))
+        while not self.halted:
+            with self._workbench.store.write() as tx:
+                ids = runs.take_pending(tx, self._run.id, chunk)
+                found = assets.get_many(tx, ids)
+            if not ids:
+                return
+            for asset_id in ids:
+                asset = found[asset_id]
+                asked = prompts.requests_for(
+                    self._ontology, asset_id, asset.text or "", dict(asset.metadata),
+                    template=template, shown=shown, engine=self.engine,
+                )  # fmt: skip
+                if not self._reserve(asked):
+                    return
+                self._open[asset_id] = _Asked(asset.text or "", len(asked), sent=True)
+                yield from asked
+
+    def _reserve(self, asked: tuple[Request, ...]) -> bool:
+        """Set aside what these requests could cost at most; False when the cap would be passed."""
+        cap = self._run.cost_cap_usd
+        if cap is None:
+            return True
+        worst = {
+            request.tag: cost_usd(
+                Usage(
+                    prompt_tokens=round(prompts.prompt_tokens(request) * 1.3),
+                    completion_tokens=request.max_tokens,
+                ),
+                *self._price,
+            )
+            or Decimal(0)
+            for request in asked
+        }
+        if self._spent + sum(self._reserved.values(), Decimal(0)) + sum(worst.values(), Decimal(0)) > cap:
+            self.halted = (
+                f"the cost cap of {cap.normalize():f} USD would be passed ({self._spent:.6f} USD spent); "
+                "raise it to go on"
+            )
+            return False
+        self._reserved |= worst
+        return True
+
+    def _on_reply(self, request: Request, outcome: Reply | ProviderError) -> None:
+        asset_id, part = (int(piece) for piece in request.tag.split(":"))
+        self._reserved.pop(request.tag, None)
+        asked = self._open.get(asset_id)
+        if asked is None:
+            # Another part of it failed and the asset is settled; there is nothing to add.
+            return
+        if isinstance(outcome, Reply):
+            asked.replies[part] = (request, outcome)
+        else:
+            asked.error = asked.error or outcome
+            asked.sent = outcome.attempts > 0
+            if outcome.code in _STOPS_THE_RUN and not self.halted:
+                self.halted = _sentence(outcome)
+        if asked.complete and asset_id not in self._ready:
+            self._ready.append(asset_id)
+        if len(self._ready) >= FLUSH_N or time.monotonic() - self._flushed_at >= FLUSH_S:
+            self._flush()
+
+    def _should_stop(self) -> bool:
+        now = time.monotonic()
+        if self._ready and now - self._flushed_at >= FLUSH_S:
+            self._flush()
+        if now - self._looked_at >= STATE_LOOK_S:
+            self._looked_at = now
+            with self._workbench.store.read() as tx:
+                self._live = runs.state(tx, self._run.id) == "running"
+        stopping = self._control is not None and self._control.stop_wanted()
+        return bool(self.halted) or stopping or not self._live
+
+    # --- keeping and reading --------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        """Keep what came in, then read it, then store what it came to."""
+        self._flushed_at = time.monotonic()
+        ready = {asset_id: self._open.pop(asset_id) for asset_id in self._ready}
+        self._ready = []
+        if not ready:
+            return
+        failed = {asset_id: asked for asset_id, asked in ready.items() if asked.error is not None}
+        with self._workbench.store.write() as tx:
+            self._keep(tx, ready)
+        readings = {}
+        for asset_id, asked in ready.items():
+            if asked.error is None:
+                replies = tuple(reply for _, (_, reply) in sorted(asked.replies.items()))
+                readings[asset_id] = (read(self._ontology, asked.text, replies), replies, asked.usd)
+        with self._workbench.store.write() as tx:
+            self._store(tx, readings, failed)
+
+    def _keep(self, tx: Tx, ready: dict[int, _Asked]) -> None:
+        """Raw replies and what they cost, of failed attempts too."""
+        now, run_id = self._workbench.now(), self._run.id
+        prompt = completion = retried = 0
+        usd: Decimal | None = Decimal(0)
+        for asset_id, asked in ready.items():
+            for part, (request, reply) in asked.replies.items():
+                digest = hashlib.sha256(request.model_dump_json(exclude={"tag"}).encode()).hexdigest()
+                runs.keep_reply(tx, run_id, asset_id, part, digest, reply, now)
+            bills = [
+                (request, reply.usage, reply.attempts, reply.text)
+                for request, reply in asked.replies.values()
+            ]
+            prompt += sum(usage.prompt_tokens or 0 for _, usage, _, _ in bills)
+            completion += sum(usage.completion_tokens or 0 for _, usage, _, _ in bills)
+            retried += sum(attempts - 1 for _, _, attempts, _ in bills)
+            costs = [self._bill(request, usage, text) for request, usage, _, text in bills]
+            if asked.error is not None:
+                billed = asked.error.usage or Usage()
+                prompt += billed.prompt_tokens or 0
+                completion += billed.completion_tokens or 0
+                retried += max(0, asked.error.attempts - 1)
+                costs.append(cost_usd(billed, *self._price) or Decimal(0))
+            known = [cost for cost in costs if cost is not None]
+            asked.usd = sum(known, Decimal(0)) if len(known) == len(costs) else None
+            usd = None if usd is None or asked.usd is None else usd + asked.usd
+        priced = None not in self._price
+        runs.spend(tx, run_id, prompt, completion, retried, usd if priced else None)
+        self._spent += usd or Decimal(0)
+
+    def _bill(self, request: Request, usage: Usage, text: str) -> Decimal | None:
+        """Cost of a reply; estimated where the endpoint did not count, so that the cap holds all the same."""
+        counted = Usage(
+            prompt_tokens=usage.prompt_tokens
+            if usage.prompt_tokens is not None
+            else prompts.prompt_tokens(request),
+            completion_tokens=(
+                usage.completion_tokens if usage.completion_tokens is not None else estimate_tokens(text)
+            ),
+        )
+        return cost_usd(counted, *self._price)
+
+    def _usd(self, replies: tuple[Reply, ...]) -> Decimal | None:
+        costs = [cost_usd(reply.usage, *self._price) for reply in replies]
+        return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+
+    def _store(
+        self,
+        tx: Tx,
+        readings: dict[int, tuple[Reading, tuple[Reply, ...], Decimal | None]],
+        failed: dict[int, _Asked] | None = None,
+    ) -> None:
+        """Predictions, how each asset ended, its place in the queue, and the counts: all or nothing."""
+        now = self._workbench.now()
+        ended: list[runs.Outcome] = []
+        for asset_id, asked in (failed or {}).items():
+            error = asked.error
+            assert error is not None
+            if error.code in _NOT_ITS_FAULT:
+                runs.put_back(tx, self._run.id, [asset_id], sent=asked.sent)
+            else:
+                message = excerpt(_sentence(error), 400)
+                ended.append(
+                    runs.Outcome(
+                        asset_id=asset_id, cause=error.code[:60], message=message, cost_usd=asked.usd
+                    )
+                )
+        ended += store_readings(tx, self._project, self._run, self._ontology, readings, now)
+        runs.finish(tx, self._run.id, ended, now)
+        self._recent.extend(outcome.cause or "" for outcome in ended)
+        self._give_up_when_hopeless()
+        if self._control is not None:
+            row = tx.execute(
+                sa.select(t.run.c.done, t.run.c.failed, t.run.c.total).where(t.run.c.id == self._run.id)
+            ).one()
+            self._control.save(tx, done=row.done + row.failed, total=row.total)
+
+    def _give_up_when_hopeless(self) -> None:
+        bad = [cause for cause in self._recent if cause]
+        n = len(self._recent)
+        all_of_first = n >= _HOPELESS_START and len(bad) == n
+        if not self.halted and (all_of_first or (n == _WINDOW and len(bad) >= _HOPELESS_SHARE * n)):
+            cause, times = Counter(bad).most_common(1)[0]
+            self.halted = (
+                f"{len(bad)} of the last {n} assets failed, {times} of them by {cause.replace('_', ' ')}; "
+                "look at the failures, change the plan or resume"
+            )
+
+
+def store_readings(
+    tx: Tx,
+    project: Project,
+    run: Run,
+    ontology: Ontology,
+    readings: dict[int, tuple[Reading, tuple[Reply, ...], Decimal | None]],
+    now: datetime,
+) -> list[runs.Outcome]:
+    """Store predictions and, unless the run is a trial, make them current; returns how each asset ended."""
+    ended: list[runs.Outcome] = []
+    ids = sorted(readings)
+    # All rows are locked first and in one order: two writers then never wait for each other in a circle.
+    locked = tx.execute(
+        sa.select(t.asset.c.id, t.asset.c.annotations)
+        .where(t.asset.c.id.in_(ids))
+        .order_by(t.asset.c.id)
+        .with_for_update()
+    )
+    answered_by_people = {row.id: row.annotations > 0 for row in locked}
+    for asset_id in ids:
+        reading, replies, usd = readings[asset_id]
+        latency = sum(reply.latency_s for reply in replies)
+        cause = failure_of(ontology, reading)
+        if cause is not None:
+            message = next((p.message for p in reading.problems if p.code == cause), "")
+            ended.append(
+                runs.Outcome(asset_id=asset_id, cause=cause[:60], message=excerpt(message, 400), latency_s=latency, cost_usd=usd)
+            )  # fmt: skip
+            continue
+        prediction_id = runs.add_prediction(
+            tx, project.id, asset_id, run.id, run.predictor.sha256, ontology.version, reading, now
+        )
+        ended.append(
+            runs.Outcome(asset_id=asset_id, prediction_id=prediction_id, latency_s=latency, cost_usd=usd)
+        )
+        if run.kind == "batch" and not answered_by_people.get(asset_id):
+            changes = {
+                "prediction_id": prediction_id, "confidence": order_confidence(ontology, reading), "batch": run.batch,
+            }  # fmt: skip
+            assets.refresh(tx, project.id, asset_id, project.settings, now, changes)
+    return ended
+
+
+def failure_of(ontology: Ontology, reading: Reading) -> str | None:
+    """Why a reading is no prediction: the first problem, where nothing at all was answered; None otherwise.
+
+    Saying that no label fits is an answer.
+    """
+    if len(reading.answers) or not ontology.active_questions:
+        return None
+    codes = [problem.code for problem in reading.problems]
+    if "abstained" in codes:
+        return None
+    return codes[0] if codes else "no_reply"
+
+
+def order_confidence(ontology: Ontology, reading: Reading) -> float | None:
+    """The confidence that orders the queue.
+
+    A required question without an answer counts as 0: nothing that was answered can be right, and a person should see
+    it before anything else. The prediction itself keeps None.
+    """
+    missing = any(
+        question.required and question.depends_on is None and question.id not in reading.answers
+        for question in ontology.active_questions
+        if question.kind in ("choice", "scalar", "text", "span")
+    )
+    return 0.0 if missing else reading.lowest
+
+
+def _sentence(error: LabelwrightError) -> str:
+    return f"{error.message} {error.hint}".strip()
+
+
+def project_of(tx: Tx, project_id: int) -> Project:
+    """The project a job works for.
+
+    Raises:
+        NotFound: It is in the trash.
+    """
+    found = projects.get(tx, project_id)
+    if found is None:
+        raise NotFound("no_project", f"project {project_id} is in the trash", "restore it to go on")
+    return found

@@ -1,0 +1,544 @@
+"""Model runs: start, watch, pause, resume, cancel, ask again about what failed, read again.
+
+Hides the life of a run. A run belongs to at most one job at a time; a series goes batch by batch in one job, and each
+batch is made when the one before it has ended, so that its examples are the newest corrections.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from labelwright.core.access import Actor
+from labelwright.core.errors import Conflict, Invalid, LabelwrightError, NotFound
+from labelwright.core.job import Job
+from labelwright.core.predictor import Run
+from labelwright.core.project import Project
+from labelwright.core.value import Value
+from labelwright.flows import asking, guard, prompts
+from labelwright.flows.jobs import Control, Report, Stopped
+from labelwright.flows.prompts import Plan
+from labelwright.prompting import read
+from labelwright.store import asset as assets
+from labelwright.store import history, jobs, work
+from labelwright.store import project as projects
+from labelwright.store import run as runs
+from labelwright.store import tables as t
+from labelwright.store.db import Tx, lock_project
+from labelwright.workbench import Workbench
+
+
+class FailedAsset(Value):
+    """An asset of a run that has no prediction."""
+
+    asset_id: int
+    message: str
+
+
+class ShownExample(Value):
+    """A correction that was shown to the model."""
+
+    annotation_id: str
+    asset_id: int
+    text: str
+    answers: dict[str, Any]
+
+
+class RunView(Value):
+    """A run with what a person wants to look into."""
+
+    run: Run
+    failures_sample: dict[str, tuple[FailedAsset, ...]]
+    examples: tuple[ShownExample, ...]
+    plan: Plan | None = None
+
+
+# --- start ----------------------------------------------------------------------------------------------------------
+
+
+def start_run(
+    workbench: Workbench,
+    actor: Actor,
+    project_id: int,
+    plan: Plan,
+    *,
+    batch_size: int | None = None,
+    batches: int | None = 1,
+    cost_cap_usd: Decimal | None = None,
+) -> Run:
+    """Queue a run over the next unpredicted assets; returns the first run of the series.
+
+    Args:
+        workbench: The windows to the world.
+        actor: Who starts it.
+        project_id: Where.
+        plan: Model, prompt, examples, decoding.
+        batch_size: Assets per batch; the project's setting when None.
+        batches: How many batches one after another; None for all that is left.
+        cost_cap_usd: The series pauses before it would pass this.
+
+    Raises:
+        Conflict: Everything has been predicted.
+        Invalid: A cap for a provider without prices, or a size out of range.
+        PrivacyRefused: The project does not allow the endpoint.
+    """
+    if batches is not None and batches < 1:
+        raise Invalid("bad_batches", "a run has at least one batch")
+    if batch_size is not None and not 1 <= batch_size <= 100_000:
+        raise Invalid("bad_batch_size", "a batch has 1 to 100,000 assets")
+    with workbench.store.write() as tx:
+        project = guard.project(tx, actor, project_id, "run_models")
+        _check_cap(tx, project, plan, cost_cap_usd)
+        options = {
+            "plan": plan.model_dump(mode="json"),
+            "batch_size": batch_size or project.settings.batch_size,
+            "batches_left": None if batches is None else batches - 1,
+        }
+        run_id = _add_batch(tx, workbench, project, plan, options, cost_cap_usd, actor.user_id)
+        if run_id is None:
+            raise Conflict(
+                "nothing_left",
+                "every asset that is still open has been covered by a run",
+                "import more assets",
+            )
+        _queue_job(tx, workbench, project_id, [run_id], actor.user_id)
+        history.record(
+            tx, workbench.now(), "run_created", project_id=project_id, user_id=actor.user_id,
+            body={"run": run_id, "model": plan.model},
+        )  # fmt: skip
+        return _run(tx, project_id, run_id)
+
+
+def _check_cap(tx: Tx, project: Project, plan: Plan, cap: Decimal | None) -> None:
+    _, provider = prompts.predictor_of(tx, project, plan)
+    if cap is None:
+        return
+    if not cap.is_finite() or cap <= 0:
+        raise Invalid("bad_cap", "the cost cap is an amount above 0")
+    if provider.input_usd_per_mtok is None or provider.output_usd_per_mtok is None:
+        raise Invalid(
+            "no_price", f"the prices of {provider.name!r} are not set, so a cost cap cannot be kept",
+            "enter the prices of the provider, or start without a cap",
+        )  # fmt: skip
+
+
+def _add_batch(
+    tx: Tx,
+    workbench: Workbench,
+    project: Project,
+    plan: Plan,
+    options: dict[str, Any],
+    cap: Decimal | None,
+    user_id: int | None,
+) -> int | None:
+    """Make a run over the next unpredicted assets; None when there are none."""
+    lock_project(tx, project.id, "batch")
+    chosen = runs.choose_unpredicted(tx, project.id, int(options["batch_size"]))
+    if not chosen:
+        return None
+    batch = runs.next_batch(tx, project.id)
+    predictor, provider = prompts.predictor_of(tx, project, plan)
+    priced = provider.input_usd_per_mtok is not None and provider.output_usd_per_mtok is not None
+    runs.set_batch(tx, chosen, batch)
+    return runs.add(
+        tx, project.id, "batch", batch, predictor, chosen,
+        cost_cap_usd=cap, cost_known=priced, options=options, user_id=user_id, at=workbench.now(),
+    )  # fmt: skip
+
+
+def start_trials(
+    workbench: Workbench,
+    actor: Actor,
+    project_id: int,
+    plans: Sequence[Plan],
+    n: int = 20,
+    on: Literal["sample", "gold"] = "sample",
+) -> list[Run]:
+    """Try up to four plans on the same few assets; the queue is left alone.
+
+    Raises:
+        Invalid: No plan or too many, or a sample out of range.
+        Conflict: There is nothing to try it on.
+        PrivacyRefused: The project does not allow an endpoint.
+    """
+    if not 1 <= len(plans) <= 4:
+        raise Invalid("bad_plans", "a trial compares one to four plans")
+    if not 1 <= n <= 500:
+        raise Invalid("bad_sample", "a trial has 1 to 500 assets")
+    with workbench.store.write() as tx:
+        project = guard.project(tx, actor, project_id, "run_models")
+        chosen = runs.sample(tx, project_id, n, gold=on == "gold")
+        if not chosen:
+            raise Conflict(
+                "nothing_to_try", "there are no such assets yet", "import some, or mark some as gold"
+            )
+        ids = []
+        for plan in plans:
+            predictor, provider = prompts.predictor_of(tx, project, plan)
+            priced = provider.input_usd_per_mtok is not None and provider.output_usd_per_mtok is not None
+            options = {"plan": plan.model_dump(mode="json"), "on": on}
+            ids.append(
+                runs.add(
+                    tx,
+                    project_id,
+                    "trial",
+                    None,
+                    predictor,
+                    chosen,
+                    cost_cap_usd=None,
+                    cost_known=priced,
+                    options=options,
+                    user_id=actor.user_id,
+                    at=workbench.now(),
+                )
+            )
+        _queue_job(tx, workbench, project_id, ids, actor.user_id)
+        return [_run(tx, project_id, run_id) for run_id in ids]
+
+
+def _queue_job(
+    tx: Tx, workbench: Workbench, project_id: int, run_ids: list[int], user_id: int | None
+) -> None:
+    job_id = jobs.add(tx, "predict", project_id, {"run_ids": run_ids}, user_id, workbench.now())
+    for run_id in run_ids:
+        runs.change(tx, run_id, job_id=job_id)
+
+
+# --- watch ----------------------------------------------------------------------------------------------------------
+
+
+def list_runs(
+    workbench: Workbench, actor: Actor, project_id: int, kind: str | None = None, before: int | None = None
+) -> list[Run]:
+    """Runs of a project, newest first."""
+    with workbench.store.read() as tx:
+        guard.project(tx, actor, project_id, "see_assets")
+        return runs.of_project(tx, project_id, now=workbench.now(), kind=kind, before=before)
+
+
+def view_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> RunView:
+    """One run with some of its failures and its examples.
+
+    Raises:
+        NotFound: The project has no such run.
+    """
+    with workbench.store.read() as tx:
+        guard.project(tx, actor, project_id, "see_assets")
+        row = runs.get(tx, project_id, run_id, now=workbench.now())
+        if row is None:
+            raise _no_run(project_id, run_id)
+        sample = runs.failures_sample(tx, run_id)
+        shown = []
+        for annotation_id in row.run.example_ids[:100]:
+            found = work.annotation(tx, project_id, annotation_id)
+            if found is not None:
+                text = assets.texts(tx, [found[0].asset_id]).get(found[0].asset_id, "")
+                answers = found[0].answers.model_dump(mode="json")
+                shown.append(
+                    ShownExample(
+                        annotation_id=annotation_id,
+                        asset_id=found[0].asset_id,
+                        text=text[:500],
+                        answers=answers,
+                    )
+                )
+    return RunView(
+        run=row.run,
+        failures_sample={
+            cause: tuple(FailedAsset(asset_id=asset_id, message=message) for asset_id, message in some)
+            for cause, some in sample.items()
+        },
+        examples=tuple(shown),
+        plan=Plan.model_validate(row.options["plan"]) if "plan" in row.options else None,
+    )
+
+
+# --- steer ----------------------------------------------------------------------------------------------------------
+
+
+def pause_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> Run:
+    """Stop asking; what is in flight is still taken in.
+
+    Raises:
+        Conflict: It is not running.
+    """
+    with workbench.store.write() as tx:
+        _steered(tx, actor, project_id, run_id, ("queued", "running"), "pause")
+        reason = f"paused by {actor.display_name or actor.name}"
+        _set_state(tx, workbench, project_id, run_id, "paused", reason, actor.user_id)
+        return _run(tx, project_id, run_id)
+
+
+def resume_run(
+    workbench: Workbench, actor: Actor, project_id: int, run_id: int, cost_cap_usd: Decimal | None = None
+) -> Run:
+    """Go on with a paused run; what is done is not asked again.
+
+    Args:
+        workbench: The windows to the world.
+        actor: Who resumes it.
+        project_id: Where.
+        run_id: Which.
+        cost_cap_usd: A new cap, when given.
+
+    Raises:
+        Conflict: It is not paused.
+    """
+    with workbench.store.write() as tx:
+        row = _steered(tx, actor, project_id, run_id, ("paused", "queued", "running"), "resume")
+        if row.run.state != "paused" and _has_live_job(tx, row):
+            raise Conflict("wrong_state", f"run {run_id} is {row.run.state} already")
+        if cost_cap_usd is not None:
+            if not cost_cap_usd.is_finite() or cost_cap_usd <= 0 or row.run.cost_usd is None:
+                raise Invalid(
+                    "bad_cap", "the cost cap is an amount above 0, for a provider whose prices are set"
+                )
+            runs.change(tx, run_id, cost_cap_usd=cost_cap_usd)
+        _go_on(tx, workbench, project_id, row, actor.user_id)
+        return _run(tx, project_id, run_id)
+
+
+def cancel_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> Run:
+    """End a run; its predictions stay, assets it did not reach may be covered by another run.
+
+    Raises:
+        Conflict: It has ended.
+    """
+    with workbench.store.write() as tx:
+        row = _steered(tx, actor, project_id, run_id, ("queued", "running", "paused"), "cancel")
+        _cancel(tx, workbench, row.run, actor.user_id, f"cancelled by {actor.display_name or actor.name}")
+        return _run(tx, project_id, run_id)
+
+
+def _cancel(tx: Tx, workbench: Workbench, run: Run, user_id: int | None, reason: str) -> None:
+    runs.change(tx, run.id, finished_at=workbench.now())
+    _set_state(tx, workbench, run.project_id, run.id, "cancelled", reason, user_id)
+    if run.kind == "batch":
+        runs.set_batch(tx, runs.asset_ids(tx, run.id, "pending", "asked"), None)
+
+
+def retry_failed(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> Run:
+    """Ask again about the assets that failed.
+
+    Raises:
+        Conflict: It is running, or nothing failed.
+    """
+    with workbench.store.write() as tx:
+        row = _steered(tx, actor, project_id, run_id, ("done", "failed", "paused"), "retry")
+        if runs.reopen(tx, run_id) == 0:
+            raise Conflict("nothing_failed", "no asset of this run failed")
+        runs.change(tx, run_id, finished_at=None)
+        _go_on(tx, workbench, project_id, row, actor.user_id)
+        return _run(tx, project_id, run_id)
+
+
+def _go_on(tx: Tx, workbench: Workbench, project_id: int, row: runs.RunRow, user_id: int) -> None:
+    _set_state(tx, workbench, project_id, row.run.id, "queued", "", user_id)
+    if not _has_live_job(tx, row):
+        # Otherwise the job that is about to leave it sees the new state and stays.
+        _queue_job(tx, workbench, project_id, [row.run.id], user_id)
+
+
+def _has_live_job(tx: Tx, row: runs.RunRow) -> bool:
+    job = jobs.get(tx, row.job_id) if row.job_id is not None else None
+    return job is not None and job.state in ("queued", "running")
+
+
+def _steered(
+    tx: Tx, actor: Actor, project_id: int, run_id: int, states: tuple[str, ...], what: str
+) -> runs.RunRow:
+    guard.project(tx, actor, project_id, "run_models")
+    row = runs.get(tx, project_id, run_id, lock=True)
+    if row is None:
+        raise _no_run(project_id, run_id)
+    if row.run.state not in states:
+        raise Conflict("wrong_state", f"run {run_id} is {row.run.state}, so there is nothing to {what}")
+    return row
+
+
+def _set_state(
+    tx: Tx, workbench: Workbench, project_id: int, run_id: int, state: str, reason: str, user_id: int | None
+) -> None:
+    runs.change(tx, run_id, state=state, stop_reason=reason)
+    history.record(
+        tx, workbench.now(), "run_state", project_id=project_id, user_id=user_id,
+        body={"run": run_id, "state": state, "reason": reason[:300]},
+    )  # fmt: skip
+
+
+def _run(tx: Tx, project_id: int, run_id: int) -> Run:
+    row = runs.get(tx, project_id, run_id)
+    if row is None:
+        raise _no_run(project_id, run_id)
+    return row.run
+
+
+def _no_run(project_id: int, run_id: int) -> NotFound:
+    return NotFound("no_run", f"project {project_id} has no run {run_id}")
+
+
+# --- carry out ------------------------------------------------------------------------------------------------------
+
+
+def run_predict(workbench: Workbench, job: Job, control: Control) -> Report:
+    """The work of a `predict` job: its runs one after another, and the batches that follow in a series.
+
+    Raises:
+        Stopped: The process is shutting down or the job was cancelled.
+    """
+    assert job.project_id is not None
+    waiting: list[int] = list(job.cursor.get("run_ids", job.params["run_ids"]))
+    finished: list[int] = list(job.cursor.get("finished", []))
+    while waiting:
+        try:
+            following = _carry_out(workbench, job.project_id, waiting[0], control)
+        except Stopped:
+            raise
+        except Exception as error:
+            _pause_broken(workbench, job.project_id, waiting[0], error)
+            raise
+        finished.append(waiting.pop(0))
+        waiting = following + waiting
+        with workbench.store.write() as tx:
+            control.save(tx, cursor={"run_ids": waiting, "finished": finished})
+    return {"run_ids": finished}
+
+
+def _pause_broken(workbench: Workbench, project_id: int, run_id: int, error: Exception) -> None:
+    """A run whose job failed is paused with the reason, so that a person can go on with it."""
+    reason = (
+        error.message
+        if isinstance(error, LabelwrightError)
+        else "internal error; the log of the server says more"
+    )
+    with workbench.store.write() as tx:
+        if runs.state(tx, run_id) in ("queued", "running"):
+            _set_state(tx, workbench, project_id, run_id, "paused", reason, None)
+            runs.change(tx, run_id, job_id=None)
+
+
+def _carry_out(workbench: Workbench, project_id: int, run_id: int, control: Control) -> list[int]:
+    """One run until it is done, paused or cancelled; returns the runs to go on with."""
+    while True:
+        with workbench.store.write() as tx:
+            row = runs.get(tx, project_id, run_id, lock=True)
+            if row is None:
+                return []
+            if row.run.state not in ("queued", "running"):
+                # In one transaction with the look: whoever resumes it either finds this job still holding it, or not.
+                runs.change(tx, run_id, job_id=None)
+                return []
+            runs.change(tx, run_id, state="running", stop_reason="")
+            project = asking.project_of(tx, project_id)
+            ontology = guard.ontology(tx, project_id, row.run.predictor.ontology_version)
+        work_on = asking.Asking(workbench, project, row.run, ontology, control)
+        work_on.go()
+        if control.cancelled:
+            with workbench.store.write() as tx:
+                _cancel(tx, workbench, row.run, None, "its job was cancelled")
+        control.check()
+        with workbench.store.write() as tx:
+            following = _settle(tx, workbench, project, run_id, work_on.halted)
+        if following is not None:
+            return following
+
+
+def _settle(tx: Tx, workbench: Workbench, project: Project, run_id: int, halted: str) -> list[int] | None:
+    """Note how a round of asking ended; None when the run has to be looked at again."""
+    row = runs.get(tx, project.id, run_id, lock=True)
+    if row is None or row.run.state != "running":
+        return None
+    run = row.run
+    if runs.asset_ids(tx, run_id, "pending", "asked"):
+        if not halted:
+            return None
+        _set_state(tx, workbench, project.id, run_id, "paused", halted, None)
+        runs.change(tx, run_id, job_id=None)
+        return []
+    state, reason = "done", ""
+    if run.failed and not run.done:
+        cause = max(run.failures, key=lambda name: run.failures[name])
+        state, reason = "failed", f"every asset failed, most often by {cause.replace('_', ' ')}"
+    runs.change(tx, run_id, finished_at=workbench.now())
+    _set_state(tx, workbench, project.id, run_id, state, reason, None)
+    if run.kind == "batch":
+        projects.change(tx, project.id, audit_floor=runs.median_confidence(tx, project.id))
+        if state == "done":
+            return _follow(tx, workbench, project, row)
+    return []
+
+
+def _follow(tx: Tx, workbench: Workbench, project: Project, row: runs.RunRow) -> list[int]:
+    """The next batch of a series, made from what is known now."""
+    left = row.options.get("batches_left", 0)
+    if left is not None and left <= 0:
+        return []
+    options = row.options | {"batches_left": None if left is None else left - 1}
+    # It takes over the job; a repeated end of this run (after asking again about failures) starts no second series.
+    runs.change(tx, row.run.id, options=row.options | {"batches_left": 0}, job_id=None)
+    cap = row.run.cost_cap_usd
+    if cap is not None and row.run.cost_usd is not None:
+        cap = max(Decimal("0.000000001"), cap - row.run.cost_usd)
+    try:
+        run_id = _add_batch(
+            tx, workbench, project, Plan.model_validate(row.options["plan"]), options, cap, row.created_by
+        )
+    except LabelwrightError as error:
+        runs.change(tx, row.run.id, stop_reason=f"no further batch: {error.message}")
+        return []
+    if run_id is None:
+        return []
+    runs.change(tx, run_id, job_id=row.job_id)
+    return [run_id]
+
+
+# --- read again -----------------------------------------------------------------------------------------------------
+
+
+def reread(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> int:
+    """Read the kept replies of an ended run again, without asking; returns how many came out differently.
+
+    A different reading is a new prediction; the old one stays in the history.
+
+    Raises:
+        Conflict: The run has not ended.
+    """
+    with workbench.store.write() as tx:
+        project = guard.project(tx, actor, project_id, "run_models")
+        row = _steered(tx, actor, project_id, run_id, ("done", "failed", "cancelled", "paused"), "read again")
+        ontology = guard.ontology(tx, project_id, row.run.predictor.ontology_version)
+    changed = 0
+    for state in ("failed", "done"):
+        after = 0
+        while True:
+            with workbench.store.write() as tx:
+                kept = runs.answered(tx, run_id, state, 1, after, asking.FLUSH_N)
+                if not kept:
+                    break
+                after = kept[-1].asset_id
+                texts = assets.texts(tx, [each.asset_id for each in kept])
+                before = work.predictions(tx, [each.prediction_id for each in kept if each.prediction_id])
+                readings = {}
+                for each in kept:
+                    reading = read(ontology, texts[each.asset_id], each.replies)
+                    old = before.get(each.prediction_id or 0)
+                    if old is None and asking.failure_of(ontology, reading) is not None:
+                        continue
+                    if old is None or old.answers != reading.answers or old.confidence != reading.confidence:
+                        cost = _cost_of(tx, run_id, each.asset_id)
+                        readings[each.asset_id] = (reading, each.replies, cost)
+                ended = asking.store_readings(tx, project, row.run, ontology, readings, workbench.now())
+                runs.finish(tx, run_id, ended, workbench.now())
+                runs.recount(tx, run_id)
+                changed += len(ended)
+    return changed
+
+
+def _cost_of(tx: Tx, run_id: int, asset_id: int) -> Decimal | None:
+    found = tx.execute(
+        sa.select(t.run_asset.c.cost_usd).where(
+            t.run_asset.c.run_id == run_id, t.run_asset.c.asset_id == asset_id
+        )
+    ).scalar()
+    return None if found is None else Decimal(str(found))

@@ -1,0 +1,415 @@
+"""What a model will be asked: templates, plans, examples, previews, and what a run would cost.
+
+Hides how a plan becomes a predictor, and which corrections are shown as examples for which text.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from pydantic import Field
+
+from labelwright.core.access import Actor
+from labelwright.core.answer import Answers
+from labelwright.core.errors import Invalid, NotFound
+from labelwright.core.exchange import Message, Request, Usage
+from labelwright.core.fewshot import Correction, choose
+from labelwright.core.ontology import Ontology
+from labelwright.core.predictor import Decoding, ExamplePolicy, Predictor, PromptedModel
+from labelwright.core.problem import Problem
+from labelwright.core.project import Project, PromptTemplate, Provider
+from labelwright.core.value import Value
+from labelwright.flows import guard, models
+from labelwright.flows.nearest import ranker
+from labelwright.prompting import DEFAULT_TEMPLATE, Example, ask, check_template, estimate_tokens
+from labelwright.providers import cost_usd
+from labelwright.store import asset as assets
+from labelwright.store import history
+from labelwright.store import provider as providers
+from labelwright.store import run as runs
+from labelwright.store.db import Tx
+from labelwright.workbench import Workbench
+
+MOST_CORRECTIONS = 2_000
+"""Examples are chosen among the newest so many corrections."""
+
+_SAMPLE = 30
+_DEFAULT_EXAMPLE_TOKENS = 6_000
+_TOKENIZER_ERROR = 0.25
+_ANSWER_TOKENS_SHARE = 0.25
+
+
+class Plan(Value):
+    """What a person chooses for a run."""
+
+    provider_id: int
+    model: str = Field(min_length=1, max_length=300)
+    template_version: int = Field(default=0, ge=0)
+    examples: ExamplePolicy = ExamplePolicy()
+    decoding: Decoding = Decoding()
+
+
+class Preview(Value):
+    """The exact prompt for one asset."""
+
+    messages: tuple[Message, ...]
+    output_schema: dict[str, Any] | None
+    prompt_tokens: int
+    examples: tuple[str, ...]
+    examples_note: str
+    problems: tuple[Problem, ...]
+
+
+class Estimate(Value):
+    """What a run would take, before it starts.
+
+    Attributes:
+        assets: How many it would cover.
+        usd_low: Lower end of the interval; None, like the others, when a price is unknown.
+        note: What the figures rest on.
+    """
+
+    assets: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd_low: Decimal | None
+    usd: Decimal | None
+    usd_high: Decimal | None
+    note: str
+
+
+# --- templates ------------------------------------------------------------------------------------------------------
+
+
+def list_templates(workbench: Workbench, actor: Actor, project_id: int) -> list[PromptTemplate]:
+    """Versions of the prompt, newest first; the built-in one (version 0) last."""
+    with workbench.store.read() as tx:
+        guard.project(tx, actor, project_id, "see_assets")
+        return [*providers.templates(tx, project_id), DEFAULT_TEMPLATE]
+
+
+def add_template(
+    workbench: Workbench, actor: Actor, project_id: int, name: str, system: str, user: str
+) -> PromptTemplate:
+    """Store the next version of the prompt.
+
+    Raises:
+        Invalid: The text would never be sent, or a field does not exist.
+    """
+    new = PromptTemplate(name=name.strip(), system=system, user=user)
+    problems = check_template(new)
+    if any(problem.code == "unknown_field" or problem.where == "user" for problem in problems):
+        raise Invalid("bad_template", "this prompt cannot be used", "see the marked places", problems)
+    with workbench.store.write() as tx:
+        guard.project(tx, actor, project_id, "edit_prompts", lock=True)
+        stored = providers.add_template(tx, project_id, new, actor.user_id, workbench.now())
+        history.record(
+            tx, workbench.now(), "template_changed", project_id=project_id, user_id=actor.user_id,
+            body={"version": stored.version, "name": stored.name},
+        )  # fmt: skip
+        return stored
+
+
+def template_of(tx: Tx, project_id: int, version: int) -> PromptTemplate:
+    """A version of the prompt; 0 is built in.
+
+    Raises:
+        NotFound: There is no such version.
+    """
+    if version == 0:
+        return DEFAULT_TEMPLATE
+    found = providers.template(tx, project_id, version)
+    if found is None:
+        raise NotFound("no_template", f"project {project_id} has no prompt version {version}")
+    return found
+
+
+# --- plans ----------------------------------------------------------------------------------------------------------
+
+
+def predictor_of(tx: Tx, project: Project, plan: Plan) -> tuple[Predictor, Provider]:
+    """The predictor that a plan makes under the current ontology, and its endpoint.
+
+    Raises:
+        NotFound: There is no such provider or template.
+        PrivacyRefused: The project does not allow the endpoint.
+    """
+    provider = models.provider(tx, plan.provider_id)
+    models.privacy_of(project).check(provider.base_url)
+    template = template_of(tx, project.id, plan.template_version)
+    wording = f"{template.system}\x00{template.user}".encode()
+    engine = PromptedModel(
+        provider_id=provider.id,
+        provider_url=provider.base_url,
+        model=plan.model,
+        template_version=plan.template_version,
+        template_sha256=hashlib.sha256(wording).hexdigest(),
+        examples=plan.examples,
+        decoding=plan.decoding,
+    )
+    return Predictor(engine=engine, ontology_version=project.ontology_version), provider
+
+
+class Shown:
+    """The examples for a batch: the same for every text, or the nearest for each.
+
+    Attributes:
+        ids: Annotations that may be shown.
+        note: Why there are fewer or none, when there are.
+    """
+
+    def __init__(self, ids: Sequence[str], note: str, pick: Callable[[int, str], list[Correction]]) -> None:
+        """Made by `examples_for` and `examples_again`."""
+        self.ids, self.note, self._pick = tuple(ids), note, pick
+
+    def for_asset(self, asset_id: int, text: str) -> list[Example]:
+        """Examples for one text; never the text itself."""
+        picked = self._pick(asset_id, text)
+        return [
+            Example(text=c.text, answers=c.answers)
+            for c in picked
+            if c.asset_id != asset_id and c.text != text
+        ]
+
+
+def corrections_of(tx: Tx, project_id: int, batch: int | None) -> list[Correction]:
+    """Reviewed assets of earlier batches that may serve as examples; gold never does."""
+    return [
+        Correction(
+            annotation_id=row.id, asset_id=row.asset_id, text=row.text, answers=Answers.model_validate(row.answers),
+            batch=row.batch, changed=row.changed, gold=row.gold,
+        )
+        for row in runs.corrections(tx, project_id, batch, MOST_CORRECTIONS)
+    ]  # fmt: skip
+
+
+def examples_for(
+    tx: Tx, project: Project, ontology: Ontology, policy: ExamplePolicy, batch: int | None, provider: Provider
+) -> Shown:
+    """Choose the examples of a batch from the corrections of earlier batches."""
+    if policy.kind == "none":
+        return Shown((), "", lambda _id, _text: [])
+    usable = corrections_of(tx, project.id, batch)
+    if not usable:
+        return Shown(
+            (), "nothing of an earlier batch is corrected yet, so no examples are shown", lambda _i, _t: []
+        )
+    budget = _example_budget(provider)
+    if policy.kind == "nearest":
+        return _nearest(usable, policy, ontology, batch, budget)
+    chosen = choose(policy, usable, ontology, batch)
+    kept = _within(chosen, budget)
+    note = (
+        ""
+        if len(kept) == len(chosen)
+        else f"{len(chosen) - len(kept)} examples were left out: they are too long"
+    )
+    return Shown([c.annotation_id for c in kept], note, lambda _i, _t: kept)
+
+
+def _nearest(
+    usable: list[Correction], policy: ExamplePolicy, ontology: Ontology, batch: int | None, budget: int
+) -> Shown:
+    rank = ranker(usable)
+
+    def pick(asset_id: int, text: str) -> list[Correction]:
+        others = [c for c in usable if c.asset_id != asset_id]
+        found = choose(policy, others, ontology, batch, lambda _usable, k: rank(text, k))
+        return _within(found[::-1], budget)[::-1]
+
+    return Shown([c.annotation_id for c in usable], "the nearest are chosen for each text", pick)
+
+
+def examples_again(
+    tx: Tx, project: Project, ontology: Ontology, policy: ExamplePolicy, batch: int | None, provider: Provider,
+    ids: Sequence[str], note: str,
+) -> Shown:  # fmt: skip
+    """The examples a run chose when it started, so that a restart does not change what is asked."""
+    if policy.kind == "none" or not ids:
+        return Shown((), note, lambda _i, _t: [])
+    by_id = {c.annotation_id: c for c in corrections_of(tx, project.id, batch)}
+    kept = [by_id[each] for each in ids if each in by_id]
+    if policy.kind == "nearest":
+        return (
+            _nearest(kept, policy, ontology, batch, _example_budget(provider))
+            if kept
+            else Shown(ids, note, lambda _i, _t: [])
+        )
+    return Shown(ids, note, lambda _i, _t: kept)
+
+
+def _example_budget(provider: Provider) -> int:
+    context = provider.capabilities.context_tokens if provider.capabilities is not None else None
+    return _DEFAULT_EXAMPLE_TOKENS if context is None else min(_DEFAULT_EXAMPLE_TOKENS, context // 2)
+
+
+def _within(chosen: Sequence[Correction], budget: int) -> list[Correction]:
+    """The examples that fit into so many tokens, in order; a long one is skipped, not cut."""
+    kept: list[Correction] = []
+    for correction in chosen:
+        cost = estimate_tokens(correction.text) + 40
+        if cost <= budget:
+            kept.append(correction)
+            budget -= cost
+    return kept
+
+
+def requests_for(
+    ontology: Ontology,
+    asset_id: int,
+    text: str,
+    fields: dict[str, Any],
+    *,
+    template: PromptTemplate,
+    shown: Shown,
+    engine: PromptedModel,
+) -> tuple[Request, ...]:
+    """Everything that is asked about one asset, tagged `asset id:part`."""
+    asked = ask(
+        ontology, text, template=template, examples=shown.for_asset(asset_id, text), model=engine.model,
+        decoding=engine.decoding, fields=fields if "{fields}" in template.user and template.version else {},
+    )  # fmt: skip
+    return tuple(
+        request.model_copy(update={"tag": f"{asset_id}:{part}"}) for part, request in enumerate(asked)
+    )
+
+
+def prompt_tokens(request: Request) -> int:
+    """About how many tokens a request's messages are."""
+    return sum(estimate_tokens(message.content) + 4 for message in request.messages)
+
+
+# --- before the start -----------------------------------------------------------------------------------------------
+
+
+def preview(
+    workbench: Workbench,
+    actor: Actor,
+    project_id: int,
+    *,
+    asset_id: int | None,
+    template: PromptTemplate | None,
+    template_version: int,
+    examples: ExamplePolicy,
+    model: str,
+) -> Preview:
+    """The exact prompt for an asset (the next unpredicted one when none is named) with an unsaved or stored template."""
+    with workbench.store.read() as tx:
+        project = guard.project(tx, actor, project_id, "see_assets")
+        ontology = guard.ontology(tx, project_id, project.ontology_version)
+        wording = template if template is not None else template_of(tx, project_id, template_version)
+        if asset_id is None:
+            ids = runs.choose_unpredicted(tx, project_id, 1) or runs.sample(tx, project_id, 1, gold=False)
+            if not ids:
+                raise NotFound("no_asset", "the project has no assets yet", "import some first")
+            asset_id = ids[0]
+        asset = guard.asset(tx, project_id, asset_id)
+        nobody = Provider(id=0, name="preview", base_url="")
+        shown = examples_for(tx, project, ontology, examples, None, nobody)
+    engine = PromptedModel(provider_id=0, provider_url="", model=model or "model")
+    # An unsaved template counts as one of the project's own.
+    wording = (
+        wording.model_copy(update={"version": wording.version or 1}) if template is not None else wording
+    )
+    asked = requests_for(
+        ontology,
+        asset.id,
+        asset.text or "",
+        dict(asset.metadata),
+        template=wording,
+        shown=shown,
+        engine=engine,
+    )
+    return Preview(
+        messages=asked[0].messages,
+        output_schema=asked[0].output_schema,
+        prompt_tokens=prompt_tokens(asked[0]),
+        examples=shown.ids if examples.kind != "nearest" else (),
+        examples_note=shown.note,
+        problems=tuple(check_template(wording)),
+    )
+
+
+def estimate(
+    workbench: Workbench, actor: Actor, project_id: int, plan: Plan, limit: int | None = None
+) -> Estimate:
+    """What a run over everything unpredicted (or `limit` assets of it) would take.
+
+    From earlier answers of the same predictor where there are some, else from a sample of real prompts; the interval
+    covers the spread of the sample and what the token count may be off without the model's own tokenizer.
+    """
+    with workbench.store.read() as tx:
+        project = guard.project(tx, actor, project_id, "run_models")
+        predictor, provider = predictor_of(tx, project, plan)
+        total = runs.count_unpredicted(tx, project_id)
+        total = total if limit is None else min(total, limit)
+        known = runs.billed_before(tx, project_id, predictor.sha256)
+        sizes: list[float] = []
+        answers: list[float] = []
+        if known is None:
+            sizes, answers = _sampled(tx, project, plan, predictor, provider)
+    if known is not None:
+        n, prompt, completion = known
+        note, spread = f"from {n} answers of the same plan", 0.05 + 1.0 / math.sqrt(n)
+        sizes, answers = [prompt / n], [completion / n]
+    elif not sizes:
+        return Estimate(
+            assets=0, prompt_tokens=0, completion_tokens=0, usd_low=None, usd=None, usd_high=None,
+            note="there is nothing left to predict",
+        )  # fmt: skip
+    else:
+        note = f"from a sample of {len(sizes)} prompts, without the model's own tokenizer"
+        spread = _TOKENIZER_ERROR + 1.96 * _relative_error(sizes)
+    prompt_total, completion_total = (total * sum(each) / len(each) for each in (sizes, answers))
+    billed = Usage(prompt_tokens=round(prompt_total), completion_tokens=round(completion_total))
+    usd = cost_usd(billed, provider.input_usd_per_mtok, provider.output_usd_per_mtok)
+    if usd is None:
+        note += "; the price of this provider is not set, so the cost is unknown"
+    low, high = Decimal(str(max(0.0, 1.0 - spread))), Decimal(str(1.0 + spread))
+    return Estimate(
+        assets=total,
+        prompt_tokens=round(prompt_total),
+        completion_tokens=round(completion_total),
+        usd_low=None if usd is None else usd * low,
+        usd=usd,
+        usd_high=None if usd is None else usd * high,
+        note=note,
+    )
+
+
+def _sampled(
+    tx: Tx, project: Project, plan: Plan, predictor: Predictor, provider: Provider
+) -> tuple[list[float], list[float]]:
+    """Prompt and expected answer tokens of some assets."""
+    ontology = guard.ontology(tx, project.id, project.ontology_version)
+    template = template_of(tx, project.id, plan.template_version)
+    shown = examples_for(tx, project, ontology, plan.examples, None, provider)
+    engine = predictor.engine
+    assert isinstance(engine, PromptedModel)
+    sizes: list[float] = []
+    answers: list[float] = []
+    for asset in assets.get_many(tx, runs.choose_unpredicted(tx, project.id, _SAMPLE)).values():
+        asked = requests_for(
+            ontology,
+            asset.id,
+            asset.text or "",
+            dict(asset.metadata),
+            template=template,
+            shown=shown,
+            engine=engine,
+        )
+        sizes.append(sum(prompt_tokens(request) for request in asked))
+        # The bound is several times what a good answer needs.
+        answers.append(sum(request.max_tokens for request in asked) * _ANSWER_TOKENS_SHARE)
+    return sizes, answers
+
+
+def _relative_error(sizes: Sequence[float]) -> float:
+    """Standard error of the mean over the mean."""
+    n, mean = len(sizes), sum(sizes) / len(sizes)
+    if n < 2 or mean == 0:
+        return 0.0
+    variance = sum((size - mean) ** 2 for size in sizes) / (n - 1)
+    return math.sqrt(variance / n) / mean
