@@ -11,9 +11,11 @@ spaCy-llm's string matching, with their failures removed).
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 
 from rapidfuzz import fuzz
@@ -170,16 +172,38 @@ class _Alignment:
                     found[i] = self.take(mention, best)
                     continue
             waiting.append(i)
+        group = Counter(self.mentions[i].quote for i in waiting)
+        # First those that leave no choice; they tell where, in a list in text order, the others belong.
+        for i in [i for i in waiting if group[self.mentions[i].quote] >= len(self.places(self.mentions[i]))]:
+            self.settle(i, found, None)
+            waiting.remove(i)
+        in_text_order = self.is_in_text_order(found)
         for i in waiting:
-            mention = self.mentions[i]
-            places = self.places(mention)
-            best = self.best(mention, places)
-            if best is not None:
-                found[i] = self.take(mention, best)
-            elif places:
-                same = any((p.start, p.end, mention.label) in self.used for p in places)
-                found[i] = "repeated_mention" if same or self.overlap else "spans_overlap"
+            self.settle(i, found, self.window(i, found) if in_text_order else None)
         return found
+
+    def settle(self, i: int, found: list[Found | Failure], window: tuple[int, int] | None) -> None:
+        """Give mention `i` its place, or say why it has none."""
+        mention = self.mentions[i]
+        places = self.places(mention)
+        best = self.best(mention, places, window)
+        if best is not None:
+            found[i] = self.take(mention, best)
+        elif places:
+            same = any((p.start, p.end, mention.label) in self.used for p in places)
+            found[i] = "repeated_mention" if same or self.overlap else "spans_overlap"
+
+    def is_in_text_order(self, found: list[Found | Failure]) -> bool:
+        """Whether the mentions placed so far were listed mostly as they stand in the text."""
+        starts = [place.start for place in found if isinstance(place, Found)]
+        rising = sum(a <= b for a, b in pairwise(starts))
+        return rising >= 0.75 * (len(starts) - 1)
+
+    def window(self, i: int, found: list[Found | Failure]) -> tuple[int, int] | None:
+        """Between which characters mention `i` should start, by its neighbours in the list."""
+        before = next((p.start for p in reversed(found[:i]) if isinstance(p, Found)), 0)
+        after = next((p.start for p in found[i + 1 :] if isinstance(p, Found)), len(self.index.text))
+        return (before, after) if before <= after else None
 
     def take(self, mention: Mention, place: Found) -> Found:
         self.used.add((place.start, place.end, mention.label))
@@ -202,10 +226,12 @@ class _Alignment:
                 break
             yield start, end
 
-    def best(self, mention: Mention, places: list[Found]) -> Found | None:
-        """The likeliest unused place: by context, then same case, then free of others, then first."""
+    def best(
+        self, mention: Mention, places: list[Found], window: tuple[int, int] | None = None
+    ) -> Found | None:
+        """The likeliest unused place: by context, free of others, same case, between its neighbours, then first."""
         best: Found | None = None
-        best_rank: tuple[float, bool, bool] = (-1.0, False, False)
+        best_rank: tuple[float, bool, bool, bool] = (-1.0, False, False, False)
         has_context = bool(mention.before.strip() or mention.after.strip())
         for place in places:
             if (place.start, place.end, mention.label) in self.used:
@@ -215,10 +241,11 @@ class _Alignment:
                 continue
             context = self.context(mention, place) if has_context else 0.0
             same_case = self.index.text[place.start : place.end] == mention.quote
-            rank = (context, free, same_case)
+            inside = window is None or window[0] <= place.start <= window[1]
+            rank = (context, free, same_case, inside)
             if rank > best_rank:
                 best, best_rank = place, rank
-                if not has_context and free and same_case:
+                if not has_context and free and same_case and inside:
                     break
         return best
 

@@ -183,15 +183,20 @@ def _entry(element: Node, names: LabelNames) -> Iterator[Entry]:
             kind = words[1]
         yield next((each for each in words if each is not kind), None), kind, None, None, element
     else:
-        quote, kind = split_line(element.text, names)
-        if kind is None:
+        words_said, kind_said = split_line(element.text, names)
+        if kind_said is None:
             yield element, None, None, None, element
         else:
-            yield _part(element, quote), _part(element, kind), None, None, element
+            yield _part(element, words_said), _part(element, kind_said), None, None, element
 
 
 def _part(whole: Node, words: str) -> Node:
-    return Node("word", whole.start, whole.end, words, whole.complete)
+    at = whole.text.find(words)
+    # Of a string the place of its inside is known only where nothing was escaped.
+    shift = 1 if whole.kind == "string" else 0
+    known = at >= 0 and whole.end - whole.start == len(whole.text) + 2 * shift
+    start = whole.start + shift + at if known else -1
+    return Node("word", start, start + len(words) if known else -1, words, whole.complete)
 
 
 def _has_quote(node: Node) -> bool:

@@ -24,6 +24,7 @@ _ABSTAINED = frozenset(
         "not applicable", "no answer",
     }
 )  # fmt: skip
+_NO_LABEL = re.compile(r"(?:there is )?(?:no|none of the)(?: \w+){0,3} (?:label|labels|code|category|class|type|match|fits|applies)")
 _SEPARATORS = re.compile(r"[\s\W_]+")
 _NEGATIONS = ("un", "in", "im", "ir", "il", "non", "not", "no", "dis", "anti", "mis", "a", "de", "ab")
 _MIN_FUZZY_RATIO = 88.0
@@ -90,15 +91,14 @@ class LabelNames:
         match = self._folded_match(folded)
         if match is not None:
             return match
-        if folded in _ABSTAINED:
+        if folded in _ABSTAINED or _NO_LABEL.fullmatch(folded):
             return Match("abstained")
         if folded in self._retired:
             return Match("retired")
         # "Sports: games and matches", "2. Sports", "Sports (sport)": the line of the prompt, copied whole.
         for piece in _pieces(said):
-            match = self._exact.get(piece)
-            if match is not None:
-                return Match("same", match)
+            if piece in self._exact:
+                return Match("same", self._exact[piece])
             found = self._folded_match(normalised(piece))
             if found is not None:
                 return found
@@ -133,13 +133,26 @@ class LabelNames:
                     best[label_id] = (score, name)
         ranked = sorted(((score, name, label_id) for label_id, (score, name) in best.items()), reverse=True)
         if not ranked or ranked[0][0] < _MIN_FUZZY_RATIO:
-            return Match("unknown")
+            return self._part_of(folded)
         score, name, label_id = ranked[0]
         if len(ranked) > 1 and score - ranked[1][0] < _MIN_FUZZY_LEAD:
             return Match("ambiguous")
         if not _spelling_only(folded, name):
             return Match("unknown")
         return Match("fuzzy", self._by_id[label_id])
+
+
+    def _part_of(self, folded: str) -> Match:
+        """The only label whose name contains all of what was said, when that is most of the name."""
+        whole = {
+            label_id
+            for name, ids in self._folded.items()
+            if f" {folded} " in f" {name} " and len(folded) >= 0.5 * len(name)
+            for label_id in ids
+        }
+        if len(folded.split()) < 2 or len(whole) != 1:
+            return Match("unknown")
+        return Match("fuzzy", self._by_id[whole.pop()])
 
 
 def _pieces(said: str) -> Iterable[str]:
@@ -158,10 +171,8 @@ def _spelling_only(one: str, other: str) -> bool:
         return False
     left, right = one.split(), other.split()
     denials = {"not", "no", "non", "never", "without", "negative", "positive", "decrease", "increase"}
-    if set(left) ^ set(right) & denials:
-        changed = (set(left) ^ set(right)) & denials
-        if changed:
-            return False
+    if (set(left) ^ set(right)) & denials:
+        return False
     for a in left:
         for b in right:
             longer, shorter = (a, b) if len(a) > len(b) else (b, a)

@@ -37,7 +37,9 @@ _WRAPPERS = frozenset(
      "labels", "answers", "text", "score", "rating", "classification"}
 )  # fmt: skip
 _DENIAL = re.compile(
-    r"\b(?:not|no|n't|neither|nor|never|cannot|rather than|instead of)\b|n[’']t\b", re.IGNORECASE
+    r"\b(?:not|no|neither|nor|never|cannot|rather than|instead of|partly|partially|either|both|maybe|perhaps|possibly"
+    r"|might|could|depends)\b|n[’']t\b",
+    re.IGNORECASE,
 )
 _MAX_PROSE = 400
 
@@ -82,6 +84,8 @@ def _settled(
     """Drop answers to questions that do not apply, and say what is missing."""
     kept: dict[str, Answer] = {}
     explained = {p.where.partition("/")[0] for p in problems}
+    # When the whole reply is at fault, that is said once.
+    unread = any(p.code in ("no_reply", "refused", "unreadable_reply") for p in problems)
     for each in contract.fields:
         question = each.question
         so_far = Answers.of(kept)
@@ -98,7 +102,7 @@ def _settled(
             continue
         if question.id in answers:
             kept[question.id] = answers[question.id]
-        elif question.id not in explained:
+        elif question.id not in explained and not unread:
             message = f"the reply does not answer {question.name!r}"
             problems.append(Problem(where=question.id, code="missing_answer", message=message))
     sure = {question_id: c for question_id, c in confidence.items() if question_id in kept}
@@ -336,6 +340,13 @@ class _Reader:
             node = Node("array", node.start, node.end, complete=True)
         claims, problems = claims_of(node, each.names, only)
         self.problems += [p.under(f"{question.id}/spans") for p in problems]
+        half = not node.complete or any(p.code == "cut_reply" for p in problems)
+        if half and not claims:
+            # An empty answer would say that there is nothing to find.
+            self.refuse(each, "cut_reply", "the reply ends before the first whole mention")
+            return
+        if half:
+            self.refuse(each, "cut_reply", f"the list is cut; its first {len(claims)} mentions are kept")
         self.ground(each, question, claims, node)
 
     def ground(self, each: Field, question: SpanQuestion, claims: list[Claimed], node: Node | None) -> None:
