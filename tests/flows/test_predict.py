@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from labelwright.core.predictor import ExamplePolicy, Run
 from labelwright.core.project import Project, ProjectSettings
 from labelwright.flows import annotate, jobs, models, predict, prompts, setup, take, trial
 from labelwright.store import asset as assets
+from labelwright.store import jobs as job_store
 from labelwright.store import run as runs
 from labelwright.store import tables as t
 from labelwright.workbench import Workbench
@@ -50,8 +51,8 @@ class Bench:
         given = {"name": "scripted", "base_url": server.base_url, "concurrency": 4} | provider
         self.provider = models.add_provider(workbench, self.ana, models.ProviderInput.model_validate(given))
 
-    def plan(self, **changes: Any) -> predict.Plan:
-        return predict.Plan.model_validate({"provider_id": self.provider.id, "model": "scripted"} | changes)
+    def plan(self, **changes: Any) -> prompts.Plan:
+        return prompts.Plan.model_validate({"provider_id": self.provider.id, "model": "scripted"} | changes)
 
     def start(self, **more: Any) -> Run:
         plan = more.pop("plan", None) or self.plan()
@@ -404,7 +405,7 @@ def test_a_reply_that_was_kept_but_not_read_is_read_and_not_asked_again(bench: B
         tx.execute(t.run.update().values(state="running", done=0, finished_at=None))
         tx.execute(t.asset.update().values(prediction_id=None))
         tx.execute(t.prediction.delete())
-        jobs.store.add(
+        job_store.add(
             tx, "predict", bench.project.id, {"run_ids": [run.id]}, bench.ana.user_id, bench.workbench.now()
         )
     bench.work()
@@ -441,9 +442,11 @@ def corrected(bench: Bench, n: int = 6) -> None:
 
 
 @pytest.mark.parametrize("kind", ["per_label", "nearest"])
-def test_corrections_of_earlier_batches_become_examples(bench: Bench, kind: str) -> None:
+def test_corrections_of_earlier_batches_become_examples(
+    bench: Bench, kind: Literal["per_label", "nearest"]
+) -> None:
     corrected(bench)
-    plan = bench.plan(examples=ExamplePolicy(kind=kind, k=2))  # type: ignore[arg-type]
+    plan = bench.plan(examples=ExamplePolicy(kind=kind, k=2))
     run = bench.start(plan=plan, batch_size=3)
     bench.work()
     shown = bench.server.seen.bodies[-1]["messages"]

@@ -209,12 +209,17 @@ def _queue_job(
 
 
 def list_runs(
-    workbench: Workbench, actor: Actor, project_id: int, kind: str | None = None, before: int | None = None
+    workbench: Workbench,
+    actor: Actor,
+    project_id: int,
+    kind: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
 ) -> list[Run]:
     """Runs of a project, newest first."""
     with workbench.store.read() as tx:
         guard.project(tx, actor, project_id, "see_assets")
-        return runs.of_project(tx, project_id, now=workbench.now(), kind=kind, before=before)
+        return runs.of_project(tx, project_id, now=workbench.now(), kind=kind, before=before, limit=limit)
 
 
 def view_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> RunView:

@@ -413,3 +413,10 @@ def _relative_error(sizes: Sequence[float]) -> float:
         return 0.0
     variance = sum((size - mean) ** 2 for size in sizes) / (n - 1)
     return math.sqrt(variance / n) / mean
+
+
+def planned(workbench: Workbench, actor: Actor, project_id: int, batch_size: int | None, batches: int) -> int:
+    """How many assets so many batches would hold at most."""
+    with workbench.store.read() as tx:
+        project = guard.project(tx, actor, project_id, "run_models")
+    return (batch_size or project.settings.batch_size) * batches

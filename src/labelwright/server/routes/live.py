@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from labelwright.core.access import Actor
-from labelwright.flows import jobs, setup
+from labelwright.flows import jobs, predict, setup
 from labelwright.server.edge import Bench, SignedIn, new_router
 from labelwright.workbench import Workbench
 
@@ -28,12 +28,14 @@ def _state(bench: Workbench, actor: Actor, project_id: int) -> dict[str, Any]:
     if view.role in ("manager", "reviewer", "viewer"):
         for job in jobs.list_jobs(bench, actor, project_id)[:20]:
             found[f"job:{job.id}"] = job.model_dump(mode="json", exclude={"params", "cursor"})
+        for run in predict.list_runs(bench, actor, project_id, limit=10):
+            found[f"run:{run.id}"] = run.model_dump(mode="json", exclude={"predictor", "example_ids"})
     return found
 
 
 @router.get("/projects/{project_id}/live", response_class=StreamingResponse)
 async def live(project_id: int, request: Request, actor: SignedIn, bench: Bench) -> StreamingResponse:
-    """Events `counts` and `job` (JSON), each sent when it changed; a comment line every few seconds keeps the line open."""
+    """Events `counts`, `job` and `run` (JSON), each sent when it changed; a comment line every few seconds keeps the line open."""
     # The first look checks access, so that a stranger gets a clean 404 instead of a broken stream.
     first = await run_in_threadpool(_state, bench, actor, project_id)
 
