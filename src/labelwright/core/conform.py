@@ -54,7 +54,7 @@ def conform(ontology: Ontology, answers: Answers, size: int, *, complete: bool =
             problems.append(Problem(where=question_id, code="not_asked", message=message))
         else:
             problems += [p.under(question_id) for p in _check(question, answer, answers, size)]
-    problems += [p for p in _duplicate_ids(answers)]
+    problems += list(_duplicate_ids(answers))
     if complete:
         for question in ontology.active_questions:
             if question.required and question.id not in answers and is_asked(question, answers):

@@ -99,7 +99,7 @@ def renew(tx: Tx, job_id: int, worker: str, until: datetime) -> bool:
 
 
 def change(tx: Tx, job_id: int, **columns: Any) -> None:
-    """Set columns of a job: `done`, `total`, `cursor`, `message`, `report`, `state`, …"""
+    """Set columns of a job: `done`, `total`, `cursor`, `message`, `report`, `state` and so on."""
     tx.execute(t.job.update().where(t.job.c.id == job_id).values(**columns))
 
 

@@ -77,10 +77,7 @@ def page(
     )
     # Assets without a number come after all others, as if their confidence were 2.
     place: Any = sa.func.coalesce(a.confidence, 2.0)
-    if order == "confidence":
-        query = query.order_by(place, a.id)
-    else:
-        query = query.order_by(a.id)
+    query = query.order_by(place, a.id) if order == "confidence" else query.order_by(a.id)
     if after is not None:
         try:
             at, last = after.split(":")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -129,7 +129,7 @@ def others_holding(tx: Tx, project_id: int, user_id: int, now: datetime) -> int:
 # --- annotations ------------------------------------------------------------------------------------------------
 
 
-def _annotation(row: Any, names: dict[int, str] | None = None) -> Annotation:
+def _annotation(row: Any, names: Mapping[int, str] | None = None) -> Annotation:
     return Annotation(
         id=row.id,
         asset_id=row.asset_id,
@@ -199,6 +199,21 @@ def current_for_asset(tx: Tx, asset_id: int) -> list[Annotation]:
         .order_by(t.annotation.c.seq)
     )
     return [_annotation(row) for row in rows]
+
+
+def current_for_assets(
+    tx: Tx, asset_ids: Sequence[int], names: Mapping[int, str]
+) -> dict[int, list[Annotation]]:
+    """Submissions that count, oldest first, by asset id."""
+    rows = tx.execute(
+        sa.select(t.annotation)
+        .where(t.annotation.c.asset_id.in_(list(asset_ids)), t.annotation.c.counts.is_(True))
+        .order_by(t.annotation.c.seq)
+    )
+    found: dict[int, list[Annotation]] = {}
+    for row in rows:
+        found.setdefault(row.asset_id, []).append(_annotation(row, names))
+    return found
 
 
 def add_annotation(tx: Tx, project_id: int, new: Annotation, *, changed: bool, seq: int) -> None:

@@ -165,7 +165,8 @@ def _listen(host: str, port: int, *, explicit: bool) -> "socket.socket":  # type
 
 
 def _shown(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)
+    # Names for a wildcard address, to be shown in the link.
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)  # noqa: S104
 
 
 def _make_demo(bench: "Workbench") -> None:

@@ -1,0 +1,251 @@
+"""What crosses the border: assets as files hold them on the way in, and as exporters get them on the way out.
+
+Hides how label names, ids and synonyms of foreign files become ids of the ontology.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from labelwright.core.annotation import Annotation
+from labelwright.core.answer import Answer, Answers, ChoiceAnswer, ScalarAnswer, Span, SpanAnswer, TextAnswer
+from labelwright.core.asset import Asset, Metadata
+from labelwright.core.conform import conform
+from labelwright.core.ontology import (
+    ChoiceQuestion,
+    LabelledQuestion,
+    Ontology,
+    Question,
+    ScalarQuestion,
+    SpanQuestion,
+    TextQuestion,
+)
+from labelwright.core.predictor import Confidence, Prediction
+from labelwright.core.problem import Problem, excerpt
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """Answers that came along with an asset, as the file says them.
+
+    Attributes:
+        by: Who gave them: a `person`, a `model`, or `gold` (trusted).
+        name: Of the person or model, as in the file.
+        answers: Question id or name -> label name(s), number, text, or spans `{start, end, label}` in code points.
+        confidence: Question id or name -> number in [0, 1].
+    """
+
+    by: Literal["person", "model", "gold"]
+    answers: dict[str, Any]
+    name: str = ""
+    confidence: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One asset as a file holds it.
+
+    Attributes:
+        where: `file:line` for messages.
+        external_id: The user's own key; None when the file has none.
+    """
+
+    where: str
+    text: str
+    external_id: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+    opinions: tuple[Opinion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One asset with everything that is exported of it.
+
+    Attributes:
+        annotations: Submissions that count, oldest first.
+        prediction: The current one.
+        gold: Trusted answers.
+        chosen: The answers a one-answer format writes, by the rule the export names; None when there are none.
+        chosen_by: Who gave them.
+    """
+
+    asset: Asset
+    annotations: tuple[Annotation, ...]
+    prediction: Prediction | None
+    gold: Answers | None
+    chosen: Answers | None
+    chosen_by: Literal["person", "model"] | None
+    updated_at: datetime
+
+
+def find_question(ontology: Ontology, named: str) -> Question | None:
+    """A question by id, or by name whatever the case."""
+    found = ontology.question(named)
+    if found is not None:
+        return found
+    matches = [q for q in ontology.questions if q.name.casefold() == named.strip().casefold()]
+    return matches[0] if len(matches) == 1 else None
+
+
+def find_label(question: LabelledQuestion, named: str) -> str | None:
+    """A label's id by id, name or synonym, whatever the case and the separators."""
+
+    def plain(text: str) -> str:
+        return "".join(c for c in text.casefold() if c.isalnum())
+
+    if question.label(named) is not None:
+        return named
+    for key in (lambda text: text.strip().casefold(), plain):
+        wanted = key(named)
+        matches = {
+            label.id
+            for label in question.labels
+            if wanted and wanted in {key(label.name), key(label.id), *(key(s) for s in label.synonyms)}
+        }
+        if len(matches) == 1:
+            return matches.pop()
+    return None
+
+
+def resolve(
+    opinion: Opinion, ontology: Ontology, size: int
+) -> tuple[Answers, dict[str, Confidence], list[Problem]]:
+    """Answers with ids, confidences, and everything that could not be used.
+
+    Args:
+        opinion: As the file says it.
+        ontology: Of the project.
+        size: Length of the text in code points.
+
+    Problems:
+        unknown_question, unknown_label, bad_answer, and all of `conform`. A question with a problem is left out whole.
+    """
+    answers: dict[str, Answer] = {}
+    confidence: dict[str, Confidence] = {}
+    problems: list[Problem] = []
+    for named, value in opinion.answers.items():
+        question = find_question(ontology, named)
+        if question is None:
+            problems.append(
+                Problem(where=named, code="unknown_question", message=f"no question {excerpt(named)!r}")
+            )
+            continue
+        if value is None or value == "":
+            continue
+        try:
+            answer = _answer(question, value)
+        except _Bad as bad:
+            problems.append(Problem(where=f"{named}{bad.where}", code=bad.code, message=bad.message))
+            continue
+        found = conform(ontology, Answers.of({question.id: answer}), size, complete=False)
+        # Conditions are judged on all answers together, below.
+        found = [p for p in found if p.code != "not_asked"]
+        if found:
+            problems += found
+            continue
+        answers[question.id] = answer
+        sure = opinion.confidence.get(named)
+        if sure is not None and 0 <= sure <= 1:
+            confidence[question.id] = Confidence(value=sure, scorer="given")
+    for problem in conform(ontology, Answers.of(answers), size, complete=False):
+        problems.append(problem)
+        answers.pop(problem.where.split("/")[0], None)
+    return Answers.of(answers), confidence, problems
+
+
+class _Bad(Exception):
+    def __init__(self, code: str, message: str, where: str = "") -> None:
+        self.code, self.message, self.where = code, message, where
+
+
+def _answer(question: Question, value: Any) -> Answer:
+    if isinstance(value, dict) and value.get("kind") == question.kind:
+        return _native(question, value)
+    match question:
+        case ChoiceQuestion():
+            names = value if isinstance(value, list | tuple) else [value]
+            return ChoiceAnswer(labels=tuple(dict.fromkeys(_label(question, each) for each in names)))
+        case ScalarQuestion():
+            return ScalarAnswer(value=_number(question, value))
+        case TextQuestion():
+            if not isinstance(value, str):
+                raise _Bad("bad_answer", f"a text wanted, got {excerpt(value)}")
+            return TextAnswer(text=value)
+        case SpanQuestion():
+            if not isinstance(value, list | tuple):
+                raise _Bad("bad_answer", f"a list of spans wanted, got {excerpt(value)}")
+            return SpanAnswer(spans=tuple(_span(question, each, i) for i, each in enumerate(value)))
+        case _:
+            raise _Bad("bad_answer", f"{question.kind} answers cannot be imported for texts")
+
+
+def _native(question: Question, value: dict[str, Any]) -> Answer:
+    from pydantic import TypeAdapter
+
+    try:
+        answer: Answer = TypeAdapter(Answer).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _Bad("bad_answer", first["msg"], "/" + "/".join(map(str, first["loc"]))) from None
+    if isinstance(answer, ChoiceAnswer) and isinstance(question, LabelledQuestion):
+        return ChoiceAnswer(labels=tuple(_label(question, each) for each in answer.labels))
+    return answer
+
+
+def _label(question: LabelledQuestion, named: Any, where: str = "") -> str:
+    if not isinstance(named, str | int | float | bool):
+        raise _Bad("bad_answer", f"a label wanted, got {excerpt(named)}", where)
+    found = find_label(question, str(named))
+    if found is None:
+        known = ", ".join(label.name for label in question.active_labels[:8])
+        raise _Bad(
+            "unknown_label", f"{excerpt(str(named))!r} is not a label of {question.name!r} ({known})", where
+        )
+    return found
+
+
+def _number(question: ScalarQuestion, value: Any) -> bool | int | float:
+    if question.type == "boolean":
+        word = str(value).strip().lower()
+        if word in ("true", "yes", "1", "1.0", "y"):
+            return True
+        if word in ("false", "no", "0", "0.0", "n"):
+            return False
+        raise _Bad("bad_answer", f"yes or no wanted, got {excerpt(value)}")
+    if isinstance(value, bool):
+        raise _Bad("bad_answer", "a number wanted, got yes or no")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise _Bad("bad_answer", f"a number wanted, got {excerpt(value)}") from None
+    if number != number or number in (float("inf"), float("-inf")):
+        raise _Bad("bad_answer", "a finite number wanted")
+    return int(number) if number.is_integer() else number
+
+
+def _span(question: SpanQuestion, value: Any, i: int) -> Span:
+    where = f"/{i}"
+    if isinstance(value, list | tuple) and len(value) == 3:
+        value = {"start": value[0], "end": value[1], "label": value[2]}
+    if not isinstance(value, dict):
+        raise _Bad("bad_answer", f"a span {{start, end, label}} wanted, got {excerpt(value)}", where)
+    start, end = value.get("start", value.get("start_offset")), value.get("end", value.get("end_offset"))
+    for edge in (start, end):
+        if not isinstance(edge, int) or isinstance(edge, bool) or edge < 0:
+            raise _Bad(
+                "bad_answer", f"start and end must be counts of characters, got {excerpt(edge)}", where
+            )
+    label = _label(question, value.get("label"), where)
+    score = value.get("score")
+    try:
+        return Span(
+            id=str(value.get("id") or f"s{i}-{start}-{end}"),
+            start=start,
+            end=end,
+            label=label,
+            score=score if isinstance(score, int | float) and 0 <= score <= 1 else None,
+        )
+    except ValidationError as error:
+        raise _Bad("bad_answer", error.errors()[0]["msg"], where) from None

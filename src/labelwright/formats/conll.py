@@ -1,0 +1,161 @@
+"""CoNLL-2003: one token per line, blank line between sentences; the last column is the tag (IOB1 or IOB2 on the way in).
+
+A sentence becomes one text, tokens joined by one space. On the way out tokens are made by `tokens`, tags are IOB2, and
+a sidecar keeps the character offsets that the format itself loses.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from labelwright.core.answer import Span, SpanAnswer
+from labelwright.core.ontology import Ontology, SpanQuestion
+from labelwright.core.problem import Problem
+from labelwright.core.transfer import Incoming, Opinion, Outgoing
+from labelwright.formats import edge
+from labelwright.formats.output import Losses, Written, safe_name
+
+_TOKEN = re.compile(r"[^\W_]+(?:['’\-.][^\W_]+)*|[^\s]")
+
+
+def read(path: Path, name: str, encoding: str | None) -> Iterator[Incoming | Problem]:
+    """Sentences with their spans as a person's answers to the question `entities`."""
+    found = edge.encoding_of(path, encoding)
+    tokens: list[str] = []
+    tags: list[str] = []
+    start = document = 0
+    for number, line in edge.lines(path, found):
+        where = f"{name}:{number}"
+        if line is None:
+            yield edge.too_long(where)
+            continue
+        parts = line.split()
+        if parts and parts[0] == "-DOCSTART-":
+            document += 1
+        elif parts and len(parts) < 2:
+            yield Problem(where=where, code="no_tag", message="a line needs a token and a tag")
+        elif parts:
+            if not tokens:
+                start = number
+            tokens.append(parts[0])
+            tags.append(parts[-1])
+        if (not parts or parts[0] == "-DOCSTART-") and tokens:
+            yield from _sentence(f"{name}:{start}", tokens, tags, document)
+            tokens, tags = [], []
+    if tokens:
+        yield from _sentence(f"{name}:{start}", tokens, tags, document)
+
+
+def _sentence(where: str, tokens: list[str], tags: list[str], document: int) -> Iterator[Incoming | Problem]:
+    starts, at = [], 0
+    for token in tokens:
+        starts.append(at)
+        at += len(token) + 1
+    text = " ".join(tokens)
+    wrong = edge.forbidden(text)
+    if wrong:
+        yield Problem(where=where, code="forbidden_character", message=f"the text {wrong}")
+        return
+    spans: list[dict[str, object]] = []
+    before = "O"
+    for i, tag in enumerate(tags):
+        kind, _, label = tag.partition("-")
+        if kind not in ("B", "I", "E", "S", "L", "U") or not label:
+            if tag not in ("O", "_"):
+                yield Problem(
+                    where=where, code="bad_tag", message=f"tag {tag[:40]!r} is neither O nor like B-PER"
+                )
+            before = "O"
+            continue
+        # IOB1 opens with I unless it touches one of the same label; IOB2, BIOES and BILOU always open with B, S or U.
+        if kind in ("I", "E", "L") and before == label:
+            spans[-1]["end"] = starts[i] + len(tokens[i])
+        else:
+            spans.append({"start": starts[i], "end": starts[i] + len(tokens[i]), "label": label})
+        before = "O" if kind in ("E", "S", "L", "U") else label
+    yield Incoming(
+        where, text, None, {"document": document} if document else {},
+        (Opinion("person", {"entities": spans}, "conll"),),
+    )  # fmt: skip
+
+
+def tokens(text: str) -> list[tuple[int, int]]:
+    """Half-open code point ranges of the tokens: words with inner apostrophes, hyphens or dots, and single other marks."""
+    return [match.span() for match in _TOKEN.finditer(text)]
+
+
+def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
+    """One file per span question; assets without an answer are left out and counted."""
+    questions = [q for q in ontology.active_questions if isinstance(q, SpanQuestion)]
+    if not questions:
+        losses.note("no_span_question", "the ontology has no span question; CoNLL holds nothing else")
+    paths = {q.id: folder / f"{safe_name(q.id)}.conll" for q in questions}
+    files = {q.id: paths[q.id].open("w", encoding="utf-8", newline="\n") for q in questions}
+    sidecar = (folder / "offsets.jsonl").open("w", encoding="utf-8", newline="\n")
+    written = 0
+    try:
+        for file in files.values():
+            file.write("-DOCSTART- -X- -X- O\n\n")
+        for row in rows:
+            others = [k for k in (row.chosen.root if row.chosen else {}) if k not in files]
+            if others:
+                losses.add(row.asset, "not_a_span", f"answers to {', '.join(others)} cannot be held")
+            for question in questions:
+                answer = row.chosen.get(question.id) if row.chosen else None
+                if not isinstance(answer, SpanAnswer):
+                    losses.left_out(row.asset, "no_answer")
+                    continue
+                names = {label.id: label.name for label in question.labels}
+                ranges, tags = _tags(row, answer, names, losses)
+                for (start, end), tag in zip(ranges, tags, strict=True):
+                    files[question.id].write(f"{(row.asset.text or '')[start:end]} -X- -X- {tag}\n")
+                files[question.id].write("\n")
+                line = {
+                    "asset": row.asset.id,
+                    "external_id": row.asset.external_id,
+                    "question": question.id,
+                    "tokens": ranges,
+                }
+                sidecar.write(json.dumps(line, ensure_ascii=False) + "\n")
+                written += 1
+    finally:
+        for file in files.values():
+            file.close()
+        sidecar.close()
+    return Written(written)
+
+
+def _tags(
+    row: Outgoing, answer: SpanAnswer, names: dict[str, str], losses: Losses
+) -> tuple[list[tuple[int, int]], list[str]]:
+    text = row.asset.text or ""
+    ranges = tokens(text)
+    tags = ["O"] * len(ranges)
+    # Longest first: of two overlapping spans the outer one is kept, and the other one reported.
+    for span in sorted(answer.spans, key=lambda s: (s.start - s.end, s.start)):
+        inside = [i for i, (start, end) in enumerate(ranges) if start < span.end and span.start < end]
+        what = f"{names[span.label]} {span.start}-{span.end}"
+        if not inside:
+            losses.add(row.asset, "no_token", f"{what} holds no token")
+        elif any(tags[i] != "O" for i in inside):
+            losses.add(row.asset, "overlap", f"{what} overlaps another span")
+        else:
+            if ranges[inside[0]][0] != span.start or ranges[inside[-1]][1] != span.end:
+                losses.add(row.asset, "expanded", f"{what} cuts a token and was widened to whole tokens")
+            label = names[span.label].replace(" ", "_")
+            for n, i in enumerate(inside):
+                tags[i] = f"{'I' if n else 'B'}-{label}"
+    return ranges, tags
+
+
+def spans_of(ranges: list[tuple[int, int]], tags: list[str]) -> list[Span]:
+    """Spans of IOB2 tags over token ranges."""
+    found: list[Span] = []
+    for (start, end), tag in zip(ranges, tags, strict=True):
+        kind, _, label = tag.partition("-")
+        if kind == "B" or (kind == "I" and (not found or found[-1].label != label)):
+            found.append(Span(id=f"t{start}", start=start, end=end, label=label))
+        elif kind == "I":
+            found[-1] = found[-1].model_copy(update={"end": end})
+    return found

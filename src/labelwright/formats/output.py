@@ -1,0 +1,71 @@
+"""What every exporter shares: the report of what a format could not hold, file names, and the outcome."""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labelwright.core.asset import Asset
+from labelwright.core.ontology import Ontology
+from labelwright.core.transfer import Outgoing
+
+MAX_LISTED = 10_000
+
+
+@dataclass
+class Losses:
+    """What an export could not hold, per asset; counted in full, listed up to a limit."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    listed: list[dict[str, Any]] = field(default_factory=list)
+    left_out_counts: dict[str, int] = field(default_factory=dict)
+    notes: list[dict[str, str]] = field(default_factory=list)
+
+    def add(self, asset: Asset, code: str, message: str) -> None:
+        """Something of this asset is not in the file."""
+        self.counts[code] = self.counts.get(code, 0) + 1
+        if len(self.listed) < MAX_LISTED:
+            self.listed.append(
+                {"asset": asset.id, "external_id": asset.external_id, "code": code, "message": message}
+            )
+
+    def left_out(self, asset: Asset, code: str) -> None:
+        """The asset itself is not in the file."""
+        del asset
+        self.left_out_counts[code] = self.left_out_counts.get(code, 0) + 1
+
+    def note(self, code: str, message: str) -> None:
+        """Something about the whole export."""
+        self.notes.append({"code": code, "message": message})
+
+    def report(self) -> dict[str, Any]:
+        """The machine-readable report."""
+        return {
+            "lost": self.counts,
+            "left_out": self.left_out_counts,
+            "notes": self.notes,
+            "per_asset": self.listed,
+            "per_asset_is_complete": sum(self.counts.values()) == len(self.listed),
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write `loss_report.json`."""
+        text = json.dumps(self.report(), indent=1, ensure_ascii=False, sort_keys=True)
+        (folder / "loss_report.json").write_text(text + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Written:
+    """How many assets (or sentences, rows) were written."""
+
+    rows: int
+
+
+Write = Callable[[Iterable[Outgoing], Ontology, Path, Losses], Written]
+
+
+def safe_name(name: str) -> str:
+    """A file name made from an id."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".")[:60] or "file"

@@ -1,0 +1,205 @@
+"""The formats by name: how each is recognised, read and written."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from labelwright.core.errors import Invalid
+from labelwright.core.problem import Problem
+from labelwright.core.transfer import Incoming
+from labelwright.core.value import Value
+from labelwright.formats import (
+    conll,
+    edge,
+    label_studio,
+    mapping,
+    native,
+    output,
+    spacy_docbin,
+    tables,
+    tabular,
+    texts,
+)
+
+
+class Reader(Value):
+    """A format that can be imported. `columns`: whether the user says which column means what."""
+
+    name: str
+    title: str
+    extensions: tuple[str, ...]
+    columns: bool
+
+
+class Writer(Value):
+    """A format that can be exported."""
+
+    name: str
+    title: str
+    needs: str = ""
+    notes: str = ""
+
+
+READERS = (
+    Reader(name="csv", title="CSV", extensions=(".csv",), columns=True),
+    Reader(name="tsv", title="TSV", extensions=(".tsv", ".tab"), columns=True),
+    Reader(name="jsonl", title="JSON lines", extensions=(".jsonl", ".ndjson"), columns=True),
+    Reader(name="json", title="JSON array", extensions=(".json",), columns=True),
+    Reader(name="parquet", title="Parquet", extensions=(".parquet",), columns=True),
+    Reader(name="conll", title="CoNLL-2003", extensions=(".conll", ".iob", ".iob2", ".bio"), columns=False),
+    Reader(name="txt", title="A zip or folder of .txt files", extensions=(".zip",), columns=False),
+    Reader(name="label_studio", title="Label Studio JSON", extensions=(), columns=False),
+    Reader(name="labelwright", title="Labelwright JSON lines", extensions=(), columns=False),
+)
+WRITERS = (
+    Writer(name="labelwright", title="Labelwright JSON lines", notes="Lossless; can be imported again."),
+    Writer(
+        name="csv", title="CSV", notes="One row per asset, one column per question; guarded against formulas."
+    ),
+    Writer(
+        name="conll",
+        title="CoNLL-2003",
+        notes="Spans as IOB2 tags; nothing overlapping; offsets in a side file.",
+    ),
+    Writer(
+        name="spacy",
+        title="spaCy DocBin",
+        needs="pip install 'labelwright[spacy]'",
+        notes="Entities, span groups and categories.",
+    ),
+    Writer(
+        name="label_studio",
+        title="Label Studio JSON",
+        notes="With the labeling config; offsets in UTF-16 units.",
+    ),
+    Writer(
+        name="parquet",
+        title="Parquet for Hugging Face datasets",
+        notes="Typed features; labels in ontology order.",
+    ),
+)
+_WRITE: dict[str, output.Write] = {
+    "labelwright": native.write,
+    "csv": tables.write_csv,
+    "conll": conll.write,
+    "spacy": spacy_docbin.write,
+    "label_studio": label_studio.write,
+    "parquet": tables.write_parquet,
+}
+
+
+def writer(name: str) -> output.Write:
+    """The exporter of a format.
+
+    Raises:
+        Invalid: There is no such format.
+    """
+    if name not in _WRITE:
+        raise Invalid(
+            "unknown_format", f"there is no export format {name!r}", f"formats: {', '.join(_WRITE)}"
+        )
+    return _WRITE[name]
+
+
+def sniff(path: Path, name: str) -> str:
+    """The format of a file, by its name and its beginning.
+
+    Raises:
+        Invalid: It is none that can be read.
+    """
+    if path.is_dir():
+        return "txt"
+    suffix = Path(name.lower().removesuffix(".gz")).suffix
+    with path.open("rb") as file:
+        head = file.read(65_536)
+    if not head:
+        raise Invalid("empty_file", f"{name} is empty")
+    if head[:4] == b"PAR1":
+        return "parquet"
+    if head[:4] == b"PK\x03\x04":
+        return "txt"
+    text = head.decode(
+        "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", errors="replace"
+    ).lstrip("\ufeff \r\n\t")
+    if text.startswith("-DOCSTART-"):
+        return "conll"
+    if text[:1] == "[":
+        return "label_studio" if _first_object(text, label_studio.is_label_studio) else "json"
+    if text[:1] == "{":
+        first = text.splitlines()[0]
+        try:
+            row = json.loads(first)
+        except ValueError:
+            # A line longer than what was looked at, or one pretty-printed object: its reader will say.
+            return "jsonl" if suffix in (".jsonl", ".ndjson") or f'"{native.FORMAT}"' in first else "json"
+        return "labelwright" if isinstance(row, dict) and native.is_native(row) else "jsonl"
+    found = next((reader.name for reader in READERS if suffix in reader.extensions), None)
+    if found is None and suffix in ("", ".txt"):
+        found = "csv" if "," in text.splitlines()[0] else None
+    if found is None:
+        names = ", ".join(extension for reader in READERS for extension in reader.extensions)
+        raise Invalid("unknown_format", f"{name} is of no format that can be read", f"known endings: {names}")
+    return found
+
+
+def _first_object(text: str, test: Any) -> bool:
+    try:
+        value, _ = edge.DECODER.raw_decode(text, text.index("{"))
+    except (ValueError, RecursionError):
+        return '"data"' in text and '"result"' in text
+    return isinstance(value, dict) and bool(test(value))
+
+
+def rows(path: Path, name: str, form: str, encoding: str | None) -> Iterator[tabular.Row]:
+    """Rows of a format with columns.
+
+    Raises:
+        Invalid: The file as a whole cannot be read.
+    """
+    match form:
+        case "csv":
+            return tabular.delimited(path, name, encoding, None)
+        case "tsv":
+            return tabular.delimited(path, name, encoding, "\t")
+        case "jsonl":
+            return tabular.json_lines(path, name, encoding)
+        case "json":
+            return tabular.json_array(path, name, encoding)
+        case "parquet":
+            return tabular.parquet(path, name)
+    raise Invalid("unknown_format", f"{form!r} is no format with columns")
+
+
+def open_source(path: Path, name: str, form: str, columns: mapping.Mapping) -> Iterator[Incoming | Problem]:
+    """Every asset of a file, and every problem, in the order of the file.
+
+    Raises:
+        Invalid: The file as a whole cannot be read.
+    """
+    match form:
+        case "conll":
+            return conll.read(path, name, columns.encoding)
+        case "txt":
+            return texts.read_folder(path, name) if path.is_dir() else texts.read_zip(path, name)
+        case "label_studio":
+            return label_studio.read(path, name, columns.encoding)
+        case "labelwright":
+            return native.read(path, name, columns.encoding)
+    source = rows(path, name, form, columns.encoding)
+    return (row if isinstance(row, Problem) else mapping.apply(where, row, columns) for where, row in source)
+
+
+def head(
+    path: Path, name: str, form: str, encoding: str | None, n: int
+) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The first `n` rows of a format with columns, and the problems met on the way."""
+    found: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    for _, row in itertools.islice(rows(path, name, form, encoding), n):
+        if isinstance(row, Problem):
+            problems.append(row)
+        else:
+            found.append(row)
+    return found, problems

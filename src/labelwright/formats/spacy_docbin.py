@@ -1,0 +1,76 @@
+"""spaCy DocBin: flat spans to `doc.ents`, overlapping ones to `doc.spans["sc"]`, choices to `doc.cats`. Needs spaCy."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from labelwright.core.answer import ChoiceAnswer, SpanAnswer
+from labelwright.core.errors import LabelwrightError
+from labelwright.core.ontology import ChoiceQuestion, Ontology, SpanQuestion
+from labelwright.core.transfer import Outgoing
+from labelwright.formats.output import Losses, Written
+
+
+def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
+    """`assets.spacy`, tokenised by spaCy's blank multi-language pipeline.
+
+    Raises:
+        LabelwrightError: spaCy is not installed.
+    """
+    try:
+        import spacy
+        from spacy.tokens import DocBin
+        from spacy.util import filter_spans
+    except ImportError:
+        raise LabelwrightError(
+            "no_spacy", "spaCy is not installed", "pip install 'labelwright[spacy]'"
+        ) from None
+    pipeline = spacy.blank("xx")
+    pipeline.max_length = 100_000_000
+    bin_ = DocBin(attrs=["ORTH", "SPACY", "ENT_IOB", "ENT_TYPE"], store_user_data=True)
+    n = 0
+    for row in rows:
+        if row.chosen is None:
+            losses.left_out(row.asset, "no_answer")
+            continue
+        doc = pipeline.make_doc(row.asset.text or "")
+        doc.user_data["asset"] = row.asset.id
+        doc.user_data["external_id"] = row.asset.external_id
+        flat = []
+        for question in ontology.active_questions:
+            answer = row.chosen.get(question.id)
+            if isinstance(question, ChoiceQuestion):
+                chosen = set(answer.labels) if isinstance(answer, ChoiceAnswer) else None
+                if chosen is not None:
+                    # Every label is listed with 0 or 1: spaCy takes a missing one for unknown.
+                    doc.cats |= {label.name: float(label.id in chosen) for label in question.active_labels}
+            elif isinstance(question, SpanQuestion) and isinstance(answer, SpanAnswer):
+                names = {label.id: label.name for label in question.labels}
+                found = []
+                for span in answer.spans:
+                    what = f"{names[span.label]} {span.start}-{span.end}"
+                    made = doc.char_span(span.start, span.end, label=names[span.label])
+                    if made is None:
+                        made = doc.char_span(
+                            span.start, span.end, label=names[span.label], alignment_mode="expand"
+                        )
+                        losses.add(
+                            row.asset, "expanded", f"{what} cuts a token and was widened to whole tokens"
+                        )
+                    if made is not None:
+                        found.append(made)
+                if question.overlap:
+                    doc.spans["sc"] = found
+                else:
+                    flat += found
+            elif answer is not None:
+                losses.add(
+                    row.asset, "not_held", f"the {question.kind} answer to {question.id!r} is not held"
+                )
+        kept = filter_spans(flat)
+        if len(kept) < len(flat):
+            losses.add(row.asset, "overlap", f"{len(flat) - len(kept)} spans overlap others after widening")
+        doc.ents = kept
+        bin_.add(doc)
+        n += 1
+    bin_.to_disk(folder / "assets.spacy")
+    return Written(n)

@@ -1,0 +1,188 @@
+"""Tables on the way out: CSV, and Parquet with the feature types that Hugging Face `datasets` reads."""
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from labelwright.core.answer import Answer, ChoiceAnswer, ScalarAnswer, SpanAnswer, TextAnswer
+from labelwright.core.ontology import (
+    ChoiceQuestion,
+    LabelledQuestion,
+    Ontology,
+    Question,
+    ScalarQuestion,
+    SpanQuestion,
+)
+from labelwright.core.transfer import Outgoing
+from labelwright.formats.output import Losses, Written
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def _guarded(cell: Any) -> Any:
+    """A cell that a spreadsheet will not run as a formula: such texts get a leading apostrophe."""
+    return "'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def _names(question: Question) -> dict[str, str]:
+    return (
+        {label.id: label.name for label in question.labels} if isinstance(question, LabelledQuestion) else {}
+    )
+
+
+def _cell(question: Question, answer: Answer | None) -> Any:
+    names = _names(question)
+    match answer:
+        case None:
+            return ""
+        case ChoiceAnswer(labels=labels):
+            chosen = [names.get(label, label) for label in labels]
+            multiple = isinstance(question, ChoiceQuestion) and question.multiple
+            return json.dumps(chosen, ensure_ascii=False) if multiple else (chosen[0] if chosen else "")
+        case ScalarAnswer(value=bool() as value):
+            return "true" if value else "false"
+        case ScalarAnswer(value=value):
+            return value
+        case TextAnswer(text=text):
+            return text
+        case SpanAnswer(spans=spans):
+            found = [{"start": s.start, "end": s.end, "label": names.get(s.label, s.label)} for s in spans]
+            return json.dumps(found, ensure_ascii=False)
+        case _:
+            return json.dumps(answer.model_dump(mode="json"), ensure_ascii=False)
+
+
+def write_csv(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
+    """`assets.csv`: one row per asset, one column per question, with who answered and the model's confidence."""
+    questions = ontology.active_questions
+    header = ["id", "external_id", "text", "status", "answered_by"]
+    for question in questions:
+        header += [question.id, f"{question.id}_confidence"]
+    n = 0
+    with (folder / "assets.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*header, "metadata"])
+        for row in rows:
+            cells: list[Any] = [
+                row.asset.id,
+                row.asset.external_id or "",
+                row.asset.text,
+                row.asset.status,
+                row.chosen_by or "",
+            ]
+            for question in questions:
+                sure = row.prediction.confidence.get(question.id) if row.prediction else None
+                cells.append(_cell(question, row.chosen.get(question.id) if row.chosen else None))
+                cells.append(sure.value if sure is not None and sure.value is not None else "")
+            cells.append(json.dumps(row.asset.metadata, ensure_ascii=False) if row.asset.metadata else "")
+            guarded = [_guarded(cell) for cell in cells]
+            if guarded != cells:
+                losses.add(
+                    row.asset, "formula_guard", "a cell that begins like a formula got a leading apostrophe"
+                )
+            if len(row.annotations) > 1:
+                losses.add(
+                    row.asset, "one_of_several", f"one of {len(row.annotations)} people's answers is written"
+                )
+            writer.writerow(guarded)
+            n += 1
+    return Written(n)
+
+
+def write_parquet(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
+    """`data.parquet`: label names come from the ontology, never from the values; a missing answer is null."""
+    import pyarrow
+    import pyarrow.parquet
+
+    fields = [
+        ("id", pyarrow.int64()),
+        ("external_id", pyarrow.string()),
+        ("text", pyarrow.string()),
+        ("answered_by", pyarrow.string()),
+    ]
+    features: dict[str, Any] = {
+        "id": {"dtype": "int64", "_type": "Value"},
+        **{name: {"dtype": "string", "_type": "Value"} for name in ("external_id", "text", "answered_by")},
+    }
+    questions = ontology.active_questions
+    for question in questions:
+        kind, feature = _column(question, pyarrow)
+        fields.append((question.id, kind))
+        features[question.id] = feature
+    info = json.dumps({"info": {"features": features}})
+    layout = pyarrow.schema(fields, metadata={"huggingface": info})
+    n, batch = 0, []
+    with pyarrow.parquet.ParquetWriter(folder / "data.parquet", layout) as writer:
+        for row in rows:
+            line: dict[str, Any] = {
+                "id": row.asset.id, "external_id": row.asset.external_id, "text": row.asset.text, "answered_by": row.chosen_by,
+            }  # fmt: skip
+            for question in questions:
+                line[question.id] = _typed(
+                    question, row.chosen.get(question.id) if row.chosen else None, row, losses
+                )
+            batch.append(line)
+            n += 1
+            if len(batch) == 1_000:
+                writer.write_table(pyarrow.Table.from_pylist(batch, schema=layout))
+                batch = []
+        writer.write_table(pyarrow.Table.from_pylist(batch, schema=layout))
+    losses.note("metadata", "metadata, confidences and all but one annotation of an asset are not held")
+    return Written(n)
+
+
+def _column(question: Question, pyarrow: Any) -> tuple[Any, dict[str, Any]]:
+    match question:
+        case ChoiceQuestion(multiple=multiple):
+            one = {"names": [label.name for label in question.labels], "_type": "ClassLabel"}
+            return (
+                (pyarrow.list_(pyarrow.int64()), {"feature": one, "_type": "List"})
+                if multiple
+                else (pyarrow.int64(), one)
+            )
+        case ScalarQuestion(type="boolean"):
+            return pyarrow.bool_(), {"dtype": "bool", "_type": "Value"}
+        case ScalarQuestion():
+            return pyarrow.float64(), {"dtype": "float64", "_type": "Value"}
+        case SpanQuestion():
+            struct = pyarrow.struct(
+                [("start", pyarrow.int64()), ("end", pyarrow.int64()), ("label", pyarrow.int64())]
+            )
+            names = [label.name for label in question.labels]
+            inner = {
+                "start": {"dtype": "int64", "_type": "Value"},
+                "end": {"dtype": "int64", "_type": "Value"},
+                "label": {"names": names, "_type": "ClassLabel"},
+            }
+            return pyarrow.list_(struct), {"feature": inner, "_type": "List"}
+        case _:
+            return pyarrow.string(), {"dtype": "string", "_type": "Value"}
+
+
+def _typed(question: Question, answer: Answer | None, row: Outgoing, losses: Losses) -> Any:
+    at = (
+        {label.id: i for i, label in enumerate(question.labels)}
+        if isinstance(question, LabelledQuestion)
+        else {}
+    )
+    match answer:
+        case None:
+            return None
+        case ChoiceAnswer(labels=labels):
+            if isinstance(question, ChoiceQuestion) and question.multiple:
+                return [at[label] for label in labels]
+            return at[labels[0]] if labels else None
+        case ScalarAnswer(value=bool() as value):
+            return value
+        case ScalarAnswer(value=value):
+            return float(value)
+        case TextAnswer(text=text):
+            return text
+        case SpanAnswer(spans=spans):
+            if any(span.attributes for span in spans):
+                losses.add(row.asset, "attributes", "attributes of spans are not held")
+            return [{"start": s.start, "end": s.end, "label": at[s.label]} for s in spans]
+        case _:
+            return json.dumps(answer.model_dump(mode="json"))
