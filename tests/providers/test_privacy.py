@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -96,7 +95,7 @@ def own_address() -> str:
 
 
 @pytest.fixture
-def connects(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+def connects(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every address that any socket connects to, and every name that is looked up."""
     seen: list[Any] = []
     lookup = socket.getaddrinfo
@@ -114,7 +113,7 @@ def connects(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
     monkeypatch.setattr(socket, "getaddrinfo", spy_lookup)
     monkeypatch.setattr(selector, "sock_connect", spy_connect)
-    yield seen
+    return seen
 
 
 def test_a_private_project_opens_no_connection_to_a_foreign_address(
