@@ -19,6 +19,7 @@ from labelwright.core.errors import Conflict, Invalid, NotAllowed, NotFound, Pri
 from labelwright.core.predictor import ExamplePolicy, Run
 from labelwright.core.project import Project, ProjectSettings
 from labelwright.flows import annotate, jobs, models, predict, prompts, setup, take, trial
+from labelwright.flows import reread as again
 from labelwright.store import asset as assets
 from labelwright.store import jobs as job_store
 from labelwright.store import run as runs
@@ -197,16 +198,48 @@ def test_failures_are_grouped_by_cause_and_can_be_asked_again(bench: Bench) -> N
     run = bench.start(batch_size=20)
     bench.work()
     done = bench.run(run)
-    assert (done.state, done.done, done.failed) == ("done", 16, 4)
-    assert set(done.failures) == {"context_too_long", "refused", "unknown_label", "bad_request"}
+    # The unknown label was put right when it was asked about once more.
+    assert (done.state, done.done, done.failed) == ("done", 17, 3)
+    assert set(done.failures) == {"context_too_long", "refused", "bad_request"}
     view = predict.view_run(bench.workbench, bench.ana, bench.project.id, run.id)
     assert all(some[0].message for some in view.failures_sample.values())
     asked = bench.server.chats
     again = predict.retry_failed(bench.workbench, bench.ana, bench.project.id, run.id)
     assert (again.state, again.failed) == ("queued", 0)
     bench.work()
-    assert (bench.run(run).done, bench.run(run).failed, bench.server.chats) == (20, 0, asked + 4)
+    assert (bench.run(run).done, bench.run(run).failed, bench.server.chats) == (20, 0, asked + 3)
     assert len(set(bench.predicted())) == 20
+
+
+def test_an_unreadable_answer_is_asked_about_once_more_and_both_are_kept_and_billed(bench: Bench) -> None:
+    priced(bench)
+    good = Step(text='{"sentiment": "Negative"}', prompt_tokens=100, completion_tokens=10)
+    bench.server.script = lambda n, _: (
+        good if n > 1 else Step(text="Purple!", prompt_tokens=50, completion_tokens=5)
+    )
+    run = bench.start(batch_size=1)
+    bench.work()
+    done = bench.run(run)
+    assert (done.done, done.failed, done.retried, bench.server.chats) == (1, 0, 1, 2)
+    assert (done.prompt_tokens, done.completion_tokens) == (150, 15)
+    assert done.cost_usd == (150 * Decimal(1) + 15 * Decimal(2)) / 1_000_000
+    second = bench.server.seen.bodies[-1]["messages"]
+    assert (
+        second[-2] == {"role": "assistant", "content": "Purple!"}
+        and "cannot be used" in second[-1]["content"]
+    )
+    assert [row.part for row in bench.rows(sa.select(t.exchange).order_by(t.exchange.c.part))] == [0, 1]
+    turn = take.take(bench.workbench, bench.ana, bench.project.id, 1).turns[0]
+    assert turn.prediction is not None and turn.prediction.answers == NEGATIVE
+
+
+def test_an_answer_that_stays_unreadable_fails_with_its_first_cause(bench: Bench) -> None:
+    bench.server.script = Step(text='{"sentiment": "Purple"}')
+    run = bench.start(batch_size=3)
+    bench.work()
+    done = bench.run(run)
+    assert (done.state, done.failures, bench.server.chats) == ("failed", {"unknown_label": 3}, 6)
+    assert "unknown label" in done.stop_reason
 
 
 def test_a_storm_of_faults_loses_nothing(bench: Bench) -> None:
@@ -417,7 +450,7 @@ def test_reading_again_asks_nobody_and_changes_only_what_reads_differently(bench
     run = bench.start(batch_size=10)
     bench.work()
     chats = bench.server.chats
-    assert predict.reread(bench.workbench, bench.ana, bench.project.id, run.id) == 0
+    assert again.reread(bench.workbench, bench.ana, bench.project.id, run.id) == 0
     with bench.workbench.store.write() as tx:
         first = tx.execute(
             sa.select(t.exchange.c.asset_id).order_by(t.exchange.c.asset_id).limit(1)
@@ -427,7 +460,7 @@ def test_reading_again_asks_nobody_and_changes_only_what_reads_differently(bench
             .where(t.exchange.c.asset_id == first)
             .values(reply={"text": '{"sentiment": "Negative"}', "finish": "stop"})
         )
-    assert predict.reread(bench.workbench, bench.ana, bench.project.id, run.id) <= 1
+    assert again.reread(bench.workbench, bench.ana, bench.project.id, run.id) <= 1
     assert (bench.server.chats, bench.run(run).done) == (chats, 10)
 
 

@@ -10,19 +10,19 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
 
 from labelwright.core.errors import LabelwrightError, NotFound, ProviderError
-from labelwright.core.exchange import Reply, Request, Usage
+from labelwright.core.exchange import Message, Reply, Request, Usage
 from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import PromptedModel, Reading, Run
 from labelwright.core.problem import excerpt
 from labelwright.core.project import Project, PromptTemplate
 from labelwright.flows import models, prompts
 from labelwright.flows.jobs import Control
+from labelwright.flows.settle import failure_of, store_readings
 from labelwright.prompting import estimate_tokens, read
 from labelwright.providers import Endpoint, cost_usd
 from labelwright.store import asset as assets
@@ -52,6 +52,8 @@ _NOT_ITS_FAULT = frozenset(
     }
 )
 _STOPS_THE_RUN = frozenset({"circuit_open", "deadline", "rate_limited", "quota_exhausted", "bad_key"})
+# Asking once more helps against a slip of form, not against a refusal or a limit.
+_NOT_REPAIRED = frozenset({"refused", "cut_reply", "no_reply", "huge_reply", "too_deep"})
 _WINDOW = 50
 _HOPELESS_SHARE = 0.9
 _HOPELESS_START = 20
@@ -59,18 +61,26 @@ _HOPELESS_START = 20
 
 @dataclass
 class _Asked:
-    """An asset that is being asked about."""
+    """An asset that is being asked about.
+
+    Attributes:
+        kept: How many replies are stored and billed already.
+        repair: Whether it was asked once more because the first reply could not be read.
+    """
 
     text: str
     parts: int
     replies: dict[int, tuple[Request, Reply]] = field(default_factory=dict)
+    kept: int = 0
+    repair: bool = False
     error: ProviderError | None = None
+    repair_error: ProviderError | None = None
     sent: bool = False
     usd: Decimal | None = None
 
     @property
     def complete(self) -> bool:
-        return self.error is not None or len(self.replies) == self.parts
+        return self.error is not None or len(self.replies) >= self.parts
 
 
 class Asking:
@@ -89,6 +99,7 @@ class Asking:
         self._control = control
         self._open: dict[int, _Asked] = {}
         self._ready: list[int] = []
+        self._repairs: deque[Request] = deque()
         self._reserved: dict[str, Decimal] = {}
         self._spent = run.cost_usd or Decimal(0)
         self._recent: deque[str] = deque(maxlen=_WINDOW)
@@ -107,8 +118,13 @@ class Asking:
         answering = self._workbench.pool.at(endpoint, models.privacy_of(self._project))
         try:
             answering.ask(self._requests(template, shown, endpoint), self._on_reply, self._should_stop)
+            self._flush()
+            while self._repairs and not self._should_stop():
+                answering.ask(self._repair_requests(), self._on_reply, self._should_stop)
+                self._flush()
         except ProviderError as error:
             self.halted = _sentence(error)
+        self._give_up_repairs()
         self._flush()
         with self._workbench.store.write() as tx:
             sent = [asset_id for asset_id, asked in self._open.items() if asked.sent]
@@ -189,6 +205,7 @@ class Asking:
             if not ids:
                 return
             for asset_id in ids:
+                yield from self._repair_requests()
                 asset = found[asset_id]
                 asked = prompts.requests_for(
                     self._ontology, asset_id, asset.text or "", dict(asset.metadata),
@@ -198,6 +215,43 @@ class Asking:
                     return
                 self._open[asset_id] = _Asked(asset.text or "", len(asked), sent=True)
                 yield from asked
+
+    def _repair_requests(self) -> Iterator[Request]:
+        while self._repairs and not self.halted:
+            request = self._repairs.popleft()
+            if not self._reserve((request,)):
+                self._repairs.appendleft(request)
+                return
+            yield request
+
+    def _ask_once_more(self, asset_id: int, asked: _Asked, reading: Reading) -> bool:
+        """Ask for a reply that can be read, once; False when that makes no sense."""
+        cause = failure_of(self._ontology, reading)
+        if cause is None or asked.repair or cause in _NOT_REPAIRED or self.halted:
+            return False
+        request, reply = asked.replies[0]
+        complaint = next((problem.message for problem in reading.problems if problem.code == cause), cause)
+        words = (
+            Message(role="assistant", content=reply.text[:2_000] or "{}"),
+            Message(
+                role="user",
+                content=f"Your answer cannot be used: {complaint}. Answer again about the same text, with nothing but "
+                "the JSON object that was asked for.",
+            ),
+        )
+        asked.repair, asked.parts = True, 2
+        again = {"messages": request.messages + words, "tag": f"{asset_id}:1"}
+        self._repairs.append(request.model_copy(update=again))
+        self._open[asset_id] = asked
+        return True
+
+    def _give_up_repairs(self) -> None:
+        """Assets whose second question was never sent keep what the first one came to."""
+        self._repairs.clear()
+        for asset_id, asked in self._open.items():
+            if asked.repair and asset_id not in self._ready:
+                asked.parts = 1
+                self._ready.append(asset_id)
 
     def _reserve(self, asked: tuple[Request, ...]) -> bool:
         """Set aside what these requests could cost at most; False when the cap would be passed."""
@@ -234,8 +288,12 @@ class Asking:
         if isinstance(outcome, Reply):
             asked.replies[part] = (request, outcome)
         else:
-            asked.error = asked.error or outcome
-            asked.sent = outcome.attempts > 0
+            if asked.repair:
+                # The first reply stands, as unreadable as it is.
+                asked.parts, asked.repair_error = 1, outcome
+            else:
+                asked.error = asked.error or outcome
+                asked.sent = outcome.attempts > 0
             if outcome.code in _STOPS_THE_RUN and not self.halted:
                 self.halted = _sentence(outcome)
         if asked.complete and asset_id not in self._ready:
@@ -270,7 +328,9 @@ class Asking:
         for asset_id, asked in ready.items():
             if asked.error is None:
                 replies = tuple(reply for _, (_, reply) in sorted(asked.replies.items()))
-                readings[asset_id] = (read(self._ontology, asked.text, replies), replies, asked.usd)
+                reading = read(self._ontology, asked.text, replies)
+                if not self._ask_once_more(asset_id, asked, reading):
+                    readings[asset_id] = (reading, replies, asked.usd)
         with self._workbench.store.write() as tx:
             self._store(tx, readings, failed)
 
@@ -280,26 +340,25 @@ class Asking:
         prompt = completion = retried = 0
         usd: Decimal | None = Decimal(0)
         for asset_id, asked in ready.items():
-            for part, (request, reply) in asked.replies.items():
+            costs: list[Decimal | None] = []
+            for part, (request, reply) in sorted(asked.replies.items())[asked.kept :]:
                 digest = hashlib.sha256(request.model_dump_json(exclude={"tag"}).encode()).hexdigest()
                 runs.keep_reply(tx, run_id, asset_id, part, digest, reply, now)
-            bills = [
-                (request, reply.usage, reply.attempts, reply.text)
-                for request, reply in asked.replies.values()
-            ]
-            prompt += sum(usage.prompt_tokens or 0 for _, usage, _, _ in bills)
-            completion += sum(usage.completion_tokens or 0 for _, usage, _, _ in bills)
-            retried += sum(attempts - 1 for _, _, attempts, _ in bills)
-            costs = [self._bill(request, usage, text) for request, usage, _, text in bills]
-            if asked.error is not None:
-                billed = asked.error.usage or Usage()
+                prompt += reply.usage.prompt_tokens or 0
+                completion += reply.usage.completion_tokens or 0
+                retried += reply.attempts - 1 + (part > 0)
+                costs.append(self._bill(request, reply.usage, reply.text))
+            asked.kept = len(asked.replies)
+            error = asked.error or asked.repair_error
+            if error is not None:
+                billed = error.usage or Usage()
                 prompt += billed.prompt_tokens or 0
                 completion += billed.completion_tokens or 0
-                retried += max(0, asked.error.attempts - 1)
+                retried += max(0, error.attempts - 1)
                 costs.append(cost_usd(billed, *self._price) or Decimal(0))
             known = [cost for cost in costs if cost is not None]
-            asked.usd = sum(known, Decimal(0)) if len(known) == len(costs) else None
-            usd = None if usd is None or asked.usd is None else usd + asked.usd
+            asked.usd = sum(known, asked.usd or Decimal(0)) if len(known) == len(costs) else None
+            usd = None if usd is None or asked.usd is None else usd + sum(known, Decimal(0))
         priced = None not in self._price
         runs.spend(tx, run_id, prompt, completion, retried, usd if priced else None)
         self._spent += usd or Decimal(0)
@@ -361,76 +420,6 @@ class Asking:
                 f"{len(bad)} of the last {n} assets failed, {times} of them by {cause.replace('_', ' ')}; "
                 "look at the failures, change the plan or resume"
             )
-
-
-def store_readings(
-    tx: Tx,
-    project: Project,
-    run: Run,
-    ontology: Ontology,
-    readings: dict[int, tuple[Reading, tuple[Reply, ...], Decimal | None]],
-    now: datetime,
-) -> list[runs.Outcome]:
-    """Store predictions and, unless the run is a trial, make them current; returns how each asset ended."""
-    ended: list[runs.Outcome] = []
-    ids = sorted(readings)
-    # All rows are locked first and in one order: two writers then never wait for each other in a circle.
-    locked = tx.execute(
-        sa.select(t.asset.c.id, t.asset.c.annotations)
-        .where(t.asset.c.id.in_(ids))
-        .order_by(t.asset.c.id)
-        .with_for_update()
-    )
-    answered_by_people = {row.id: row.annotations > 0 for row in locked}
-    for asset_id in ids:
-        reading, replies, usd = readings[asset_id]
-        latency = sum(reply.latency_s for reply in replies)
-        cause = failure_of(ontology, reading)
-        if cause is not None:
-            message = next((p.message for p in reading.problems if p.code == cause), "")
-            ended.append(
-                runs.Outcome(asset_id=asset_id, cause=cause[:60], message=excerpt(message, 400), latency_s=latency, cost_usd=usd)
-            )  # fmt: skip
-            continue
-        prediction_id = runs.add_prediction(
-            tx, project.id, asset_id, run.id, run.predictor.sha256, ontology.version, reading, now
-        )
-        ended.append(
-            runs.Outcome(asset_id=asset_id, prediction_id=prediction_id, latency_s=latency, cost_usd=usd)
-        )
-        if run.kind == "batch" and not answered_by_people.get(asset_id):
-            changes = {
-                "prediction_id": prediction_id, "confidence": order_confidence(ontology, reading), "batch": run.batch,
-            }  # fmt: skip
-            assets.refresh(tx, project.id, asset_id, project.settings, now, changes)
-    return ended
-
-
-def failure_of(ontology: Ontology, reading: Reading) -> str | None:
-    """Why a reading is no prediction: the first problem, where nothing at all was answered; None otherwise.
-
-    Saying that no label fits is an answer.
-    """
-    if len(reading.answers) or not ontology.active_questions:
-        return None
-    codes = [problem.code for problem in reading.problems]
-    if "abstained" in codes:
-        return None
-    return codes[0] if codes else "no_reply"
-
-
-def order_confidence(ontology: Ontology, reading: Reading) -> float | None:
-    """The confidence that orders the queue.
-
-    A required question without an answer counts as 0: nothing that was answered can be right, and a person should see
-    it before anything else. The prediction itself keeps None.
-    """
-    missing = any(
-        question.required and question.depends_on is None and question.id not in reading.answers
-        for question in ontology.active_questions
-        if question.kind in ("choice", "scalar", "text", "span")
-    )
-    return 0.0 if missing else reading.lowest
 
 
 def _sentence(error: LabelwrightError) -> str:

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-import sqlalchemy as sa
-
 from labelwright.core.access import Actor
 from labelwright.core.errors import Conflict, Invalid, LabelwrightError, NotFound
 from labelwright.core.job import Job
@@ -19,12 +17,10 @@ from labelwright.core.value import Value
 from labelwright.flows import asking, guard, prompts
 from labelwright.flows.jobs import Control, Report, Stopped
 from labelwright.flows.prompts import Plan
-from labelwright.prompting import read
 from labelwright.store import asset as assets
 from labelwright.store import history, jobs, work
 from labelwright.store import project as projects
 from labelwright.store import run as runs
-from labelwright.store import tables as t
 from labelwright.store.db import Tx, lock_project
 from labelwright.workbench import Workbench
 
@@ -269,7 +265,7 @@ def pause_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) 
         Conflict: It is not running.
     """
     with workbench.store.write() as tx:
-        _steered(tx, actor, project_id, run_id, ("queued", "running"), "pause")
+        steered(tx, actor, project_id, run_id, ("queued", "running"), "pause")
         reason = f"paused by {actor.display_name or actor.name}"
         _set_state(tx, workbench, project_id, run_id, "paused", reason, actor.user_id)
         return _run(tx, project_id, run_id)
@@ -291,7 +287,7 @@ def resume_run(
         Conflict: It is not paused.
     """
     with workbench.store.write() as tx:
-        row = _steered(tx, actor, project_id, run_id, ("paused", "queued", "running"), "resume")
+        row = steered(tx, actor, project_id, run_id, ("paused", "queued", "running"), "resume")
         if row.run.state != "paused" and _has_live_job(tx, row):
             raise Conflict("wrong_state", f"run {run_id} is {row.run.state} already")
         if cost_cap_usd is not None:
@@ -311,7 +307,7 @@ def cancel_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int)
         Conflict: It has ended.
     """
     with workbench.store.write() as tx:
-        row = _steered(tx, actor, project_id, run_id, ("queued", "running", "paused"), "cancel")
+        row = steered(tx, actor, project_id, run_id, ("queued", "running", "paused"), "cancel")
         _cancel(tx, workbench, row.run, actor.user_id, f"cancelled by {actor.display_name or actor.name}")
         return _run(tx, project_id, run_id)
 
@@ -330,7 +326,7 @@ def retry_failed(workbench: Workbench, actor: Actor, project_id: int, run_id: in
         Conflict: It is running, or nothing failed.
     """
     with workbench.store.write() as tx:
-        row = _steered(tx, actor, project_id, run_id, ("done", "failed", "paused"), "retry")
+        row = steered(tx, actor, project_id, run_id, ("done", "failed", "paused"), "retry")
         if runs.reopen(tx, run_id) == 0:
             raise Conflict("nothing_failed", "no asset of this run failed")
         runs.change(tx, run_id, finished_at=None)
@@ -350,9 +346,15 @@ def _has_live_job(tx: Tx, row: runs.RunRow) -> bool:
     return job is not None and job.state in ("queued", "running")
 
 
-def _steered(
+def steered(
     tx: Tx, actor: Actor, project_id: int, run_id: int, states: tuple[str, ...], what: str
 ) -> runs.RunRow:
+    """The run, locked, if the actor may steer it and it is in one of these states.
+
+    Raises:
+        NotFound: The project has no such run.
+        Conflict: It is in another state.
+    """
     guard.project(tx, actor, project_id, "run_models")
     row = runs.get(tx, project_id, run_id, lock=True)
     if row is None:
@@ -496,54 +498,3 @@ def _follow(tx: Tx, workbench: Workbench, project: Project, row: runs.RunRow) ->
         return []
     runs.change(tx, run_id, job_id=row.job_id)
     return [run_id]
-
-
-# --- read again -----------------------------------------------------------------------------------------------------
-
-
-def reread(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> int:
-    """Read the kept replies of an ended run again, without asking; returns how many came out differently.
-
-    A different reading is a new prediction; the old one stays in the history.
-
-    Raises:
-        Conflict: The run has not ended.
-    """
-    with workbench.store.write() as tx:
-        project = guard.project(tx, actor, project_id, "run_models")
-        row = _steered(tx, actor, project_id, run_id, ("done", "failed", "cancelled", "paused"), "read again")
-        ontology = guard.ontology(tx, project_id, row.run.predictor.ontology_version)
-    changed = 0
-    for state in ("failed", "done"):
-        after = 0
-        while True:
-            with workbench.store.write() as tx:
-                kept = runs.answered(tx, run_id, state, 1, after, asking.FLUSH_N)
-                if not kept:
-                    break
-                after = kept[-1].asset_id
-                texts = assets.texts(tx, [each.asset_id for each in kept])
-                before = work.predictions(tx, [each.prediction_id for each in kept if each.prediction_id])
-                readings = {}
-                for each in kept:
-                    reading = read(ontology, texts[each.asset_id], each.replies)
-                    old = before.get(each.prediction_id or 0)
-                    if old is None and asking.failure_of(ontology, reading) is not None:
-                        continue
-                    if old is None or old.answers != reading.answers or old.confidence != reading.confidence:
-                        cost = _cost_of(tx, run_id, each.asset_id)
-                        readings[each.asset_id] = (reading, each.replies, cost)
-                ended = asking.store_readings(tx, project, row.run, ontology, readings, workbench.now())
-                runs.finish(tx, run_id, ended, workbench.now())
-                runs.recount(tx, run_id)
-                changed += len(ended)
-    return changed
-
-
-def _cost_of(tx: Tx, run_id: int, asset_id: int) -> Decimal | None:
-    found = tx.execute(
-        sa.select(t.run_asset.c.cost_usd).where(
-            t.run_asset.c.run_id == run_id, t.run_asset.c.asset_id == asset_id
-        )
-    ).scalar()
-    return None if found is None else Decimal(str(found))

@@ -9,6 +9,7 @@ from labelwright.core.predictor import ExamplePolicy, Run
 from labelwright.core.project import PromptTemplate
 from labelwright.core.value import Value
 from labelwright.flows import predict, prompts, trial
+from labelwright.flows import reread as again
 from labelwright.flows.prompts import Plan
 from labelwright.server.edge import Bench, SignedIn, new_router
 
@@ -164,7 +165,7 @@ def retry_failed(project_id: int, run_id: int, actor: SignedIn, bench: Bench) ->
 @router.post("/projects/{project_id}/runs/{run_id}/reread")
 def reread(project_id: int, run_id: int, actor: SignedIn, bench: Bench) -> Reread:
     """Read the kept replies of an ended run again, without asking."""
-    return Reread(changed=predict.reread(bench, actor, project_id, run_id))
+    return Reread(changed=again.reread(bench, actor, project_id, run_id))
 
 
 @router.post("/projects/{project_id}/trials", status_code=201)

@@ -1,0 +1,89 @@
+"""What a reading comes to: a prediction with its place in the queue, or a failure with its cause.
+
+Shared by runs being carried out and by kept replies being read again.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+from labelwright.core.exchange import Reply
+from labelwright.core.ontology import Ontology
+from labelwright.core.predictor import Reading, Run
+from labelwright.core.problem import excerpt
+from labelwright.core.project import Project
+from labelwright.store import asset as assets
+from labelwright.store import run as runs
+from labelwright.store import tables as t
+from labelwright.store.db import Tx
+
+
+def store_readings(
+    tx: Tx,
+    project: Project,
+    run: Run,
+    ontology: Ontology,
+    readings: dict[int, tuple[Reading, tuple[Reply, ...], Decimal | None]],
+    now: datetime,
+) -> list[runs.Outcome]:
+    """Store predictions and, unless the run is a trial, make them current; returns how each asset ended."""
+    ended: list[runs.Outcome] = []
+    ids = sorted(readings)
+    # All rows are locked first and in one order: two writers then never wait for each other in a circle.
+    locked = tx.execute(
+        sa.select(t.asset.c.id, t.asset.c.annotations)
+        .where(t.asset.c.id.in_(ids))
+        .order_by(t.asset.c.id)
+        .with_for_update()
+    )
+    answered_by_people = {row.id: row.annotations > 0 for row in locked}
+    for asset_id in ids:
+        reading, replies, usd = readings[asset_id]
+        latency = sum(reply.latency_s for reply in replies)
+        cause = failure_of(ontology, reading)
+        if cause is not None:
+            message = next((p.message for p in reading.problems if p.code == cause), "")
+            ended.append(
+                runs.Outcome(asset_id=asset_id, cause=cause[:60], message=excerpt(message, 400), latency_s=latency, cost_usd=usd)
+            )  # fmt: skip
+            continue
+        prediction_id = runs.add_prediction(
+            tx, project.id, asset_id, run.id, run.predictor.sha256, ontology.version, reading, now
+        )
+        ended.append(
+            runs.Outcome(asset_id=asset_id, prediction_id=prediction_id, latency_s=latency, cost_usd=usd)
+        )
+        if run.kind == "batch" and not answered_by_people.get(asset_id):
+            changes = {
+                "prediction_id": prediction_id, "confidence": order_confidence(ontology, reading), "batch": run.batch,
+            }  # fmt: skip
+            assets.refresh(tx, project.id, asset_id, project.settings, now, changes)
+    return ended
+
+
+def failure_of(ontology: Ontology, reading: Reading) -> str | None:
+    """Why a reading is no prediction: the first problem, where nothing at all was answered; None otherwise.
+
+    Saying that no label fits is an answer.
+    """
+    if len(reading.answers) or not ontology.active_questions:
+        return None
+    codes = [problem.code for problem in reading.problems]
+    if "abstained" in codes:
+        return None
+    return codes[0] if codes else "no_reply"
+
+
+def order_confidence(ontology: Ontology, reading: Reading) -> float | None:
+    """The confidence that orders the queue.
+
+    A required question without an answer counts as 0: nothing that was answered can be right, and a person should see
+    it before anything else. The prediction itself keeps None.
+    """
+    missing = any(
+        question.required and question.depends_on is None and question.id not in reading.answers
+        for question in ontology.active_questions
+        if question.kind in ("choice", "scalar", "text", "span")
+    )
+    return 0.0 if missing else reading.lowest
