@@ -12,6 +12,7 @@ from labelwright.store import asset as assets
 from labelwright.store import run as runs
 from labelwright.store import tables as t
 from labelwright.store import work
+from labelwright.store.db import Tx
 from labelwright.workbench import Workbench
 
 _CHUNK = 64
