@@ -90,10 +90,13 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
             time=sent.time,
             created_at=now,
         )
+        # A local model's prediction may have been replaced while the person worked; the work counts all the same.
         shown = work.predictions(tx, [sent.prediction_id]) if sent.prediction_id is not None else {}
         prediction = shown.get(sent.prediction_id or 0)
-        if sent.prediction_id is not None and (prediction is None or prediction.asset_id != asset_id):
+        if prediction is not None and prediction.asset_id != asset_id:
             raise Invalid("wrong_prediction", f"prediction {sent.prediction_id} is not of this asset")
+        if prediction is None:
+            annotation = annotation.model_copy(update={"prediction_id": None})
         changed = prediction is not None and bool(
             changed_questions(ontology, prediction.answers, sent.answers)
         )

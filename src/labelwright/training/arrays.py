@@ -1,0 +1,32 @@
+"""Models as bytes: named numpy arrays and JSON in one compressed archive, read without unpickling anything."""
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def dump(meta: dict[str, Any], arrays: Arrays) -> bytes:
+    """Bytes that hold `meta` (JSON) and `arrays`."""
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(meta, sort_keys=True).encode(), dtype=np.uint8)
+    np.savez_compressed(buffer, allow_pickle=False, meta=text, **arrays)
+    return buffer.getvalue()
+
+
+def load(content: bytes) -> tuple[dict[str, Any], Arrays]:
+    """What `dump` was given.
+
+    Raises:
+        ValueError: Not such bytes.
+    """
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    meta = json.loads(arrays.pop("meta").tobytes().decode())
+    if not isinstance(meta, dict):
+        raise ValueError("not a stored model")
+    return meta, arrays
