@@ -135,13 +135,17 @@ def entities(folder: Path) -> list[Score]:
     """Scientific NER: plain lines `words (TYPE)` and Python lists, by four models."""
     items = {row["id"]: row for row in rows(folder, "sci_ner_items")}
     labels = {
-        name: sorted({e["label"] for item in items.values() if item["id"].startswith(name) for e in item["entities"]})
+        name: sorted(
+            {e["label"] for item in items.values() if item["id"].startswith(name) for e in item["entities"]}
+        )
         for name in ("biodivner", "ccner")
     }
     ontologies = {
         name: Ontology(
             questions=(
-                SpanQuestion(id="e", name="Entities", overlap=True, labels=tuple(Label(id=n, name=n) for n in names)),
+                SpanQuestion(
+                    id="e", name="Entities", overlap=True, labels=tuple(Label(id=n, name=n) for n in names)
+                ),
             )
         )
         for name, names in labels.items()
@@ -196,7 +200,10 @@ def gold_mentions(folder: Path) -> list[Score]:
             gold = sorted(item["entities"], key=lambda e: (e["start"], e["end"]))
             mentions = [Mention(text[e["start"] : e["end"]], e["label"]) for e in gold]
             for entity, place in zip(gold, align(TextIndex(text), mentions, overlap=True), strict=True):
-                right = not isinstance(place, str) and (place.start, place.end) == (entity["start"], entity["end"])
+                right = not isinstance(place, str) and (place.start, place.end) == (
+                    entity["start"],
+                    entity["end"],
+                )
                 shown = f"{item['id']}: {entity} as {place}"
                 every.add(right, shown)
                 if len(_places(text, text[entity["start"] : entity["end"]])) > 1:
@@ -225,7 +232,9 @@ def rewritten(folder: Path) -> list[Score]:
             if same:
                 faithful.add((spaces[start], spaces[end - 1] + 1, label) in got, shown)
             else:
-                changed.add(any(_letters(text[s:e]) == _letters(quote) and n == label for s, e, n in got), shown)
+                changed.add(
+                    any(_letters(text[s:e]) == _letters(quote) and n == label for s, e, n in got), shown
+                )
         faithful.problems.update(p.code for p in problems)
     return [faithful, changed]
 

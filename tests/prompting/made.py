@@ -17,9 +17,38 @@ from labelwright.core.ontology import (
 # Names as people give them: several scripts, symbols, near twins; no surrogates, no empty ones.
 NAMES = st.one_of(
     st.sampled_from(
-        ["Sports", "Politics", "Hate speech", "hate-speech!", "C", "C++", "C#", "+", "-", "1", "2", "None", "true", "null"]
+        [
+            "Sports",
+            "Politics",
+            "Hate speech",
+            "hate-speech!",
+            "C",
+            "C++",
+            "C#",
+            "+",
+            "-",
+            "1",
+            "2",
+            "None",
+            "true",
+            "null",
+        ]
     ),
-    st.sampled_from(["スポーツ", "政治", "Größe", "GROSSE", "label", "answer", "type", "entities", 'say "hi"', "a: b", "x, y"]),
+    st.sampled_from(
+        [
+            "スポーツ",
+            "政治",
+            "Größe",
+            "GROSSE",
+            "label",
+            "answer",
+            "type",
+            "entities",
+            'say "hi"',
+            "a: b",
+            "x, y",
+        ]
+    ),
     st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=12),
 ).filter(lambda name: bool(name.strip()) and name.strip() != "__none__")
 WORDS = st.sampled_from(
@@ -47,7 +76,9 @@ def question(draw: st.DrawFn, n: int, before: tuple[Question, ...]) -> Question:
     if choices and draw(st.integers(0, 3)) == 0:
         other = draw(st.sampled_from(choices))
         common["depends_on"] = Condition(question=other.id, labels=(draw(st.sampled_from(other.labels)).id,))
-    match draw(st.sampled_from(["choice", "several", "many", "boolean", "integer", "number", "text", "span"])):
+    match draw(
+        st.sampled_from(["choice", "several", "many", "boolean", "integer", "number", "text", "span"])
+    ):
         case "choice":
             return ChoiceQuestion(**common, labels=draw(labels()))
         case "several":
@@ -59,7 +90,9 @@ def question(draw: st.DrawFn, n: int, before: tuple[Question, ...]) -> Question:
         case "boolean":
             return ScalarQuestion(**common, type="boolean")
         case "integer":
-            return ScalarQuestion(**common, type="integer", minimum=draw(st.sampled_from([None, -3, 0, 1])), maximum=5)
+            return ScalarQuestion(
+                **common, type="integer", minimum=draw(st.sampled_from([None, -3, 0, 1])), maximum=5
+            )
         case "number":
             return ScalarQuestion(**common, type="number")
         case "text":

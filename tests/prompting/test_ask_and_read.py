@@ -11,7 +11,7 @@ from labelwright.core.answer import (
     TextAnswer,
     same_meaning,
 )
-from labelwright.core.exchange import Reply
+from labelwright.core.exchange import Reply, Request
 from labelwright.core.ontology import (
     ChoiceQuestion,
     Condition,
@@ -72,7 +72,9 @@ ANSWERS = Answers.of(
 )
 
 
-def asked(text: str = TEXT, template: PromptTemplate = DEFAULT_TEMPLATE, examples: tuple[Example, ...] = ()):
+def asked(
+    text: str = TEXT, template: PromptTemplate = DEFAULT_TEMPLATE, examples: tuple[Example, ...] = ()
+) -> Request:
     (request,) = ask(ONTOLOGY, text, template=template, examples=examples, model="m", decoding=Decoding())
     return request
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,17 +11,28 @@ from hypothesis import strategies as st
 from labelwright.core.answer import Answers, SpanAnswer, same_meaning
 from labelwright.core.conform import conform
 from labelwright.core.exchange import Reply, Token, TokenChance
-from labelwright.core.ontology import ChoiceQuestion, Label, Ontology, ScalarQuestion, SpanQuestion, TextQuestion
+from labelwright.core.ontology import (
+    ChoiceQuestion,
+    Label,
+    Ontology,
+    ScalarQuestion,
+    SpanQuestion,
+    TextQuestion,
+)
 from labelwright.core.predictor import Decoding
 from labelwright.prompting import DEFAULT_TEMPLATE, Example, ask, ideal_reply, read
-
 from tests.prompting.made import TEXTS, labelled, ontologies
 
 QUIET = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.sampled_from(["entities", "quote", "type", "topic", "label", "q0"]) | st.text(max_size=6), inner),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["entities", "quote", "type", "topic", "label", "q0"]) | st.text(max_size=6),
+            inner,
+        )
+    ),
     max_leaves=20,
 )
 FRAGMENTS = st.lists(
@@ -33,9 +45,14 @@ FRAGMENTS = st.lists(
 ).map("".join)  # fmt: skip
 ONTOLOGY = Ontology(
     questions=(
-        ChoiceQuestion(id="topic", name="Topic", labels=(Label(id="sp", name="Sports"), Label(id="po", name="Politics"))),
         ChoiceQuestion(
-            id="tags", name="Tags", multiple=True, labels=(Label(id="a", name="Hate"), Label(id="b", name="Spam"))
+            id="topic", name="Topic", labels=(Label(id="sp", name="Sports"), Label(id="po", name="Politics"))
+        ),
+        ChoiceQuestion(
+            id="tags",
+            name="Tags",
+            multiple=True,
+            labels=(Label(id="a", name="Hate"), Label(id="b", name="Spam")),
         ),
         ScalarQuestion(id="stars", name="Rating", minimum=1, maximum=5),
         TextQuestion(id="gist", name="Gist", max_length=50),
@@ -75,7 +92,11 @@ def test_a_request_can_be_made_for_any_ontology_and_text(ontology: Ontology, tex
 
 
 @QUIET
-@given(st.text(max_size=200) | FRAGMENTS | JSON.map(json.dumps) | JSON.map(repr), TEXTS, st.sampled_from(["stop", "length", "tool"]))
+@given(
+    st.text(max_size=200) | FRAGMENTS | JSON.map(json.dumps) | JSON.map(repr),
+    TEXTS,
+    st.sampled_from(["stop", "length", "tool"]),
+)
 def test_reading_never_raises_and_its_answers_conform(said: str, text: str, finish: str) -> None:
     for ontology in (ONTOLOGY, *ALONE):
         reading = read(ontology, text, [Reply(text=said, finish=finish)])
@@ -105,11 +126,18 @@ def test_a_reply_cut_at_its_limit_never_gives_a_label(case: tuple[Ontology, str,
     for question_id, answer in reading.answers.items():
         wanted = answers.get(question_id)
         assert isinstance(answer, SpanAnswer) and isinstance(wanted, SpanAnswer)
-        assert {(s.start, s.end, s.label) for s in answer.spans} <= {(s.start, s.end, s.label) for s in wanted.spans}
+        assert {(s.start, s.end, s.label) for s in answer.spans} <= {
+            (s.start, s.end, s.label) for s in wanted.spans
+        }
 
 
 @QUIET
-@given(st.lists(st.tuples(st.sampled_from(["Anna", "Zoe", "Bob", "x", ""]), st.sampled_from(["Person", "Place", ""])), max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["Anna", "Zoe", "Bob", "x", ""]), st.sampled_from(["Person", "Place", ""])),
+        max_size=8,
+    )
+)
 def test_every_mention_becomes_a_span_or_a_problem(claimed: list[tuple[str, str]]) -> None:
     reply = json.dumps({"entities": [{"quote": q, "type": t, "before": "", "after": ""} for q, t in claimed]})
     reading = read(ALONE[-1], "Anna and Bob and Anna", [Reply(text=reply)])
@@ -122,7 +150,11 @@ def test_every_mention_becomes_a_span_or_a_problem(claimed: list[tuple[str, str]
 def spelled(words: list[str], chances: list[list[tuple[str, float]]]) -> tuple[Token, ...]:
     """Tokens with alternatives."""
     return tuple(
-        Token(token=word, logprob=tops[0][1] if tops else 0.0, top=tuple(TokenChance(token=t, logprob=p) for t, p in tops))
+        Token(
+            token=word,
+            logprob=tops[0][1] if tops else 0.0,
+            top=tuple(TokenChance(token=t, logprob=p) for t, p in tops),
+        )
         for word, tops in zip(words, chances, strict=True)
     )
 
@@ -132,7 +164,9 @@ LOGPROBS = st.floats(-30, 0)
 
 @QUIET
 @given(LOGPROBS, LOGPROBS, LOGPROBS, LOGPROBS)
-def test_confidence_is_a_probability_and_rises_with_the_chosen_token(own: float, more: float, other: float, third: float) -> None:
+def test_confidence_is_a_probability_and_rises_with_the_chosen_token(
+    own: float, more: float, other: float, third: float
+) -> None:
     def sure(logprob: float) -> tuple[float, float, float]:
         tops = [("Sports", logprob), ("Politics", other), ("The", third)]
         tokens = spelled(['{"', "topic", '": "', "Sports", '"}'], [[], [], [], tops, []])
@@ -148,17 +182,25 @@ def test_confidence_is_a_probability_and_rises_with_the_chosen_token(own: float,
 
 
 @QUIET
-@given(st.lists(st.floats(-1e5, 1) | st.just(math.nan), min_size=12, max_size=12), st.lists(st.integers(0, 60), max_size=12))
-def test_any_cut_into_tokens_gives_confidences_between_0_and_1(logprobs: list[float], cuts: list[int]) -> None:
+@given(
+    st.lists(st.floats(-1e5, 1) | st.just(math.nan), min_size=12, max_size=12),
+    st.lists(st.integers(0, 60), max_size=12),
+)
+def test_any_cut_into_tokens_gives_confidences_between_0_and_1(
+    logprobs: list[float], cuts: list[int]
+) -> None:
     text = '{"topic": "Sports", "tags": {"hate": true, "spam": false}, "rating": 4, "gist": "é", "entities": [{"quote": "Anna", "type": "Person"}]}'
     edges = sorted({0, len(text), *(c * 2 for c in cuts)})
-    pieces = [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [text[a:b] for a, b in pairwise(edges)]
     tokens = tuple(
         Token.model_construct(
             token=piece,
             bytes=tuple(piece.encode()),
             logprob=logprobs[i % 12],
-            top=tuple(TokenChance.model_construct(token=t, bytes=None, logprob=logprobs[(i + j) % 12]) for j, t in enumerate([piece, "x", '"', "]", "false"])),
+            top=tuple(
+                TokenChance.model_construct(token=t, bytes=None, logprob=logprobs[(i + j) % 12])
+                for j, t in enumerate([piece, "x", '"', "]", "false"])
+            ),
         )
         for i, piece in enumerate(pieces)
     )
@@ -166,7 +208,12 @@ def test_any_cut_into_tokens_gives_confidences_between_0_and_1(logprobs: list[fl
     reading = read(ONTOLOGY, "Anna", [reply])
     assert len(reading.answers) == 5
     for confidence in reading.confidence.values():
-        for number in (confidence.value, confidence.low, confidence.mass, *(confidence.distribution or {}).values()):
+        for number in (
+            confidence.value,
+            confidence.low,
+            confidence.mass,
+            *(confidence.distribution or {}).values(),
+        ):
             assert number is None or 0.0 <= number <= 1.0
     assert "gist" not in reading.confidence
 

@@ -10,12 +10,11 @@ spaCy-llm's string matching, with their failures removed).
 
 import re
 import unicodedata
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal
 
 from rapidfuzz import fuzz
@@ -24,9 +23,11 @@ MIN_FUZZY_RATIO = 86.0
 """How alike (0 to 100) a stretch must be to a quote that is not in the text."""
 
 _MIN_FUZZY_LENGTH = 5
-_MAX_FUZZY_LENGTH = 2_000
-_MAX_FUZZY_SEARCHES = 200
+_MAX_FUZZY_LENGTH = 1_000
+_MAX_FUZZY_WORK = 1_000_000_000
 _MIN_SQUEEZED_LENGTH = 3
+_MAX_PLACES = 5_000
+_MAX_CONTEXTS = 100_000
 
 Tier = Literal["exact", "normalised", "fuzzy"]
 Failure = Literal["not_found", "repeated_mention", "spans_overlap"]
@@ -153,9 +154,11 @@ class _Alignment:
         self.index = index
         self.mentions = mentions
         self.overlap = overlap
-        self.taken: list[tuple[int, int]] = []
+        self.covered = bytearray(len(index.text))
+        self.contexts = 0
+        self.cursors: dict[tuple[str, str], int] = {}
         self.used: set[tuple[int, int, str]] = set()
-        self.fuzzy_searches = 0
+        self.fuzzy_work = 0
         self.surfaces: dict[str, list[Found]] = {}
 
     def run(self) -> list[Found | Failure]:
@@ -166,9 +169,11 @@ class _Alignment:
         for i in order:
             mention = self.mentions[i]
             if mention.before.strip() or mention.after.strip():
-                places = self.places(mention)
-                best = self.best(mention, places)
-                if best is not None and self.context(mention, best) >= 2:
+                best = next((p for p in self.verbatim(mention) if not self.is_gone(mention, p)), None)
+                if best is None:
+                    best = self.best(mention, self.places(mention))
+                    best = best if best is not None and self.context(mention, best) >= 2.0 else None
+                if best is not None:
                     found[i] = self.take(mention, best)
                     continue
             waiting.append(i)
@@ -187,6 +192,11 @@ class _Alignment:
         mention = self.mentions[i]
         places = self.places(mention)
         best = self.best(mention, places, window)
+        if best is None and places:
+            # All verbatim occurrences are taken: the model may mean one in another spelling of case or signs.
+            folded = self.index.folded
+            others = self.occurrences(fold(mention.quote).strip(), folded.text, folded, "normalised")
+            best = self.best(mention, list(others), window)
         if best is not None:
             found[i] = self.take(mention, best)
         elif places:
@@ -207,24 +217,18 @@ class _Alignment:
 
     def take(self, mention: Mention, place: Found) -> Found:
         self.used.add((place.start, place.end, mention.label))
-        at = bisect_left(self.taken, (place.start, place.end))
-        self.taken.insert(at, (place.start, place.end))
+        self.covered[place.start : place.end] = b"\1" * (place.end - place.start)
         return place
 
     def is_free(self, place: Found) -> bool:
-        """Whether no taken stretch touches the place. Taken stretches may overlap each other only if overlap is on."""
-        if self.overlap:
-            return not any(s < place.end and place.start < e for s, e in self.near(place))
-        at = bisect_right(self.taken, (place.start, place.start + (1 << 60)))
-        if at > 0 and self.taken[at - 1][1] > place.start:
-            return False
-        return at >= len(self.taken) or self.taken[at][0] >= place.end
+        """Whether no mention placed so far touches the place."""
+        return self.covered.find(1, place.start, place.end) < 0
 
-    def near(self, place: Found) -> Iterator[tuple[int, int]]:
-        for start, end in self.taken:
-            if start >= place.end:
-                break
-            yield start, end
+    def is_gone(self, mention: Mention, place: Found) -> bool:
+        """Whether the place can never be given to the mention any more."""
+        if (place.start, place.end, mention.label) in self.used:
+            return True
+        return not self.overlap and not self.is_free(place)
 
     def best(
         self, mention: Mention, places: list[Found], window: tuple[int, int] | None = None
@@ -232,13 +236,19 @@ class _Alignment:
         """The likeliest unused place: by context, free of others, same case, between its neighbours, then first."""
         best: Found | None = None
         best_rank: tuple[float, bool, bool, bool] = (-1.0, False, False, False)
-        has_context = bool(mention.before.strip() or mention.after.strip())
-        for place in places:
-            if (place.start, place.end, mention.label) in self.used:
+        has_context = bool(mention.before.strip() or mention.after.strip()) and self.contexts < _MAX_CONTEXTS
+        # What is gone stays gone: a surface that occurs often is not walked from its beginning for every mention.
+        key = (mention.quote, mention.label)
+        is_known = places is self.surfaces.get(mention.quote)
+        at = self.cursors.get(key, 0) if is_known else 0
+        while at < len(places) and self.is_gone(mention, places[at]):
+            at += 1
+        if is_known:
+            self.cursors[key] = at
+        for place in islice(places, at, None):
+            if self.is_gone(mention, place):
                 continue
             free = self.is_free(place)
-            if not free and not self.overlap:
-                continue
             context = self.context(mention, place) if has_context else 0.0
             same_case = self.index.text[place.start : place.end] == mention.quote
             inside = window is None or window[0] <= place.start <= window[1]
@@ -252,6 +262,7 @@ class _Alignment:
     def context(self, mention: Mention, place: Found) -> float:
         """How well the words around a place agree with the mention's: 4 verbatim, 2 both sides folded, less partly."""
         text = self.index.text
+        self.contexts += 1
         if (mention.before or mention.after) and (
             text.endswith(mention.before, 0, place.start) and text.startswith(mention.after, place.end)
         ):
@@ -273,16 +284,19 @@ class _Alignment:
         quote = mention.quote
         known = self.surfaces.get(quote)
         if known is None:
-            known = self.surfaces[quote] = list(self.search(quote))
-        if mention.before or mention.after:
-            # Verbatim context on both sides proves a place inside a word, too.
-            inside = [
-                p
-                for p in self.occurrences(quote, self.index.text, None, "exact", lambda s, e: True)
-                if not self.index.on_boundary(p.start, p.end) and self.context(mention, p) == 4.0
-            ] if quote else []  # fmt: skip
-            return known + [p for p in inside if p not in known]
+            known = self.surfaces[quote] = list(islice(self.search(quote), _MAX_PLACES))
         return known
+
+    def verbatim(self, mention: Mention) -> Iterator[Found]:
+        """Places where the quote stands between exactly the words given: such a place may lie inside a word, too."""
+        if not mention.quote:
+            return
+        shift = len(mention.before)
+        around = f"{mention.before}{mention.quote}{mention.after}"
+        for place in islice(
+            self.occurrences(around, self.index.text, None, "exact", bounded=False), _MAX_PLACES
+        ):
+            yield Found(place.start + shift, place.start + shift + len(mention.quote), "exact")
 
     def search(self, quote: str) -> Iterator[Found]:
         index, folded = self.index, fold(quote)
@@ -301,8 +315,10 @@ class _Alignment:
             )
         tiers.append(lambda: self.fuzzy(stripped))
         for tier in tiers:
-            found = list(tier())
-            if found:
+            found = tier()
+            first = next(found, None)
+            if first is not None:
+                yield first
                 yield from found
                 return
 
@@ -312,17 +328,18 @@ class _Alignment:
         hay: str,
         copy: _Copy | None,
         tier: Tier,
-        allowed: Callable[[int, int], bool] | None = None,
+        *,
+        bounded: bool = True,
     ) -> Iterator[Found]:
+        """Places where `needle` stands in `hay`, on word boundaries if `bounded`."""
         if not needle:
             return
-        allowed = allowed or self.index.on_boundary
         at = hay.find(needle)
         while at >= 0:
             start, end = at, at + len(needle)
             if copy is not None:
                 start, end = copy.starts[at], copy.ends[at + len(needle) - 1]
-            if allowed(start, end):
+            if not bounded or self.index.on_boundary(start, end):
                 yield Found(start, end, tier)
             at = hay.find(needle, at + 1)
 
@@ -332,9 +349,10 @@ class _Alignment:
         if not _MIN_FUZZY_LENGTH <= len(needle) <= min(_MAX_FUZZY_LENGTH, len(copy.text)):
             return
         at = 0
-        while self.fuzzy_searches < _MAX_FUZZY_SEARCHES:
-            self.fuzzy_searches += 1
+        while self.fuzzy_work < _MAX_FUZZY_WORK:
             hay = copy.text[at:]
+            # Characters compared: what bounds the time of a reply full of long inventions.
+            self.fuzzy_work += len(needle) * len(hay)
             if len(hay) < len(needle):
                 return
             hit = fuzz.partial_ratio_alignment(needle, hay, score_cutoff=MIN_FUZZY_RATIO)

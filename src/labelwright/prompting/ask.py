@@ -22,7 +22,7 @@ from labelwright.core.ontology import (
 from labelwright.core.predictor import Decoding
 from labelwright.core.project import PromptTemplate
 from labelwright.core.value import Value
-from labelwright.prompting.align import Mention, TextIndex, align
+from labelwright.prompting.align import TextIndex
 from labelwright.prompting.contract import Contract, Field, contract_of, schema_of
 from labelwright.prompting.naming import ABSTAIN
 from labelwright.prompting.template import ROLE, fenced, fill, shown_fields
@@ -147,9 +147,8 @@ def _context(index: TextIndex, start: int, end: int) -> tuple[str, str]:
     while True:
         before, after = _last_words(text[:start], words), _first_words(text[end:], words)
         whole = len(before) == start and len(after) == len(text) - end
-        found = align(index, [Mention(quote, before=before, after=after)])[0]
-        right = not isinstance(found, str) and (found.start, found.end) == (start, end)
-        if whole or (right and text.count(before + quote + after) == 1):
+        around = before + quote + after
+        if whole or text.find(around, text.find(around) + 1) < 0:
             return before, after
         words *= 2
 
@@ -219,10 +218,10 @@ def _demand(field: Field) -> list[str]:
         case "boolean":
             return [f"Answer true or false.{null}"]
         case "number":
-            assert isinstance(question, ScalarQuestion)  # noqa: S101 - the form follows from the kind
+            assert isinstance(question, ScalarQuestion)
             return [f"Give {_number_wanted(question)}.{null}"]
         case "text":
-            assert isinstance(question, TextQuestion)  # noqa: S101 - the form follows from the kind
+            assert isinstance(question, TextQuestion)
             limit = f" At most {question.max_length} characters." if question.max_length < 5_000 else ""
             return [f"Write a text.{limit}{null}"]
         case "entities":
@@ -231,12 +230,13 @@ def _demand(field: Field) -> list[str]:
                 if getattr(question, "overlap", False)
                 else " Mentions never overlap."
             )
-            return [
+            demand = (
                 "List every mention in the order of the text, one entry per occurrence; an empty list if there is none. "
                 "`quote` is copied character by character from the text and as short as the definition allows. "
                 "If the same words occur more than once, `before` and `after` hold up to three words that stand right "
                 f"before and after this occurrence; otherwise they are empty.{overlap}"
-            ]
+            )
+            return [demand]
 
 
 def _number_wanted(question: ScalarQuestion) -> str:

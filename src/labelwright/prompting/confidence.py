@@ -147,7 +147,7 @@ class Evidence:
             return None
         start, end = place
         written = self._bytes[start:end].lower()
-        bare = not written[:1] in (b'"', b"'")
+        bare = written[:1] not in (b'"', b"'")
         if not any(key == chosen and _agrees(written, form) for form, key in candidates):
             # The model wrote it in a way of its own (a synonym, a misspelling): one more way to say the same.
             candidates = [*candidates, (written, chosen)]

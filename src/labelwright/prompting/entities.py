@@ -41,7 +41,7 @@ _LINE_FORMS = (
     re.compile(r"^(?P<quote>.+?)\s+-\s+(?P<type>.{1,200}?)\s*[.,;]?$"),
     re.compile(r"^(?P<type>[^:=|\t]{1,200}?)\s*(?:[:=|\t]|->|=>|→)\s*(?P<quote>.+?)\s*[,;]?$"),
 )
-_MAX_ENTITIES = 20_000
+_MAX_ENTITIES = 5_000
 _BULLET = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.)])\s+")
 
 

@@ -26,7 +26,7 @@ _COMMENT_KEYS = frozenset(
      "analysis", "evidence", "justification"}
 )  # fmt: skip
 _LINE = re.compile(
-    r"^[\s\-*#>]*[\"'*`]{0,3}([^:=\n\"*`]{1,100})[\"'*`]{0,3}[ \t]*[:=][ \t]*(\S.*)$", re.MULTILINE
+    r"^[ \t\-*#>]*+[\"'*`]{0,3}([^:=\n\"*`]{1,100})[\"'*`]{0,3}[ \t]*[:=][ \t]*(\S.*)$", re.MULTILINE
 )
 
 

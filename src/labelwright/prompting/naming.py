@@ -24,7 +24,9 @@ _ABSTAINED = frozenset(
         "not applicable", "no answer",
     }
 )  # fmt: skip
-_NO_LABEL = re.compile(r"(?:there is )?(?:no|none of the)(?: \w+){0,3} (?:label|labels|code|category|class|type|match|fits|applies)")
+_NO_LABEL = re.compile(
+    r"(?:there is )?(?:no|none of the)(?: \w+){0,3} (?:label|labels|code|category|class|type|match|fits|applies)"
+)
 _SEPARATORS = re.compile(r"[\s\W_]+")
 _NEGATIONS = ("un", "in", "im", "ir", "il", "non", "not", "no", "dis", "anti", "mis", "a", "de", "ab")
 _MIN_FUZZY_RATIO = 88.0
@@ -140,7 +142,6 @@ class LabelNames:
         if not _spelling_only(folded, name):
             return Match("unknown")
         return Match("fuzzy", self._by_id[label_id])
-
 
     def _part_of(self, folded: str) -> Match:
         """The only label whose name contains all of what was said, when that is most of the name."""

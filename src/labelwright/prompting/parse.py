@@ -275,9 +275,8 @@ class _Scanner:
             if following == ",":
                 upcoming = _SPACE.match(self.text, after + 1)
                 where = upcoming.end() if upcoming else after + 1
-                return (
-                    self.text[where : where + 1] in "" or self.text[where] in "\"'“‘{[(]-+.0123456789tfnTFNI"
-                )
+                upcoming_sign = self.text[where : where + 1]
+                return not upcoming_sign or upcoming_sign in "\"'“‘{[(]-+.0123456789tfnTFNI"
             return following in "\"'“)"
         if following == ",":
             return self.key_follows(after + 1)

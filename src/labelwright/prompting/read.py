@@ -186,7 +186,7 @@ class _Reader:
                 self.spans(each, question, node)
 
     def single(self, each: Field, node: Node) -> None:
-        assert each.names is not None  # noqa: S101 - every labelled form has names
+        assert each.names is not None
         said = [leaf for leaf in _leaves(node) if leaf.kind in ("string", "word")]
         chosen: dict[str, Node] = {}
         for leaf in said:
@@ -212,7 +212,7 @@ class _Reader:
 
     def prose(self, each: Field, said: str) -> bool:
         """Take the one label that a short sentence names, if it denies nothing."""
-        assert each.names is not None  # noqa: S101 - every labelled form has names
+        assert each.names is not None
         if len(said) > _MAX_PROSE:
             return False
         named = each.names.mentioned(said)
@@ -223,7 +223,7 @@ class _Reader:
         return True
 
     def several(self, each: Field, question: ChoiceQuestion, node: Node) -> None:
-        assert each.names is not None  # noqa: S101 - every labelled form has names
+        assert each.names is not None
         if (
             node.kind == "object"
             and len(node.members) == 1
@@ -257,7 +257,7 @@ class _Reader:
             self.sure(each, self.evidence.names(node, list(chosen.values()), _choices(each), list(chosen)))
 
     def booleans(self, each: Field, question: ChoiceQuestion, node: Node) -> None:
-        assert each.names is not None  # noqa: S101 - every labelled form has names
+        assert each.names is not None
         by_key = {key: label_id for label_id, key in each.label_keys.items()}
         said: dict[str, tuple[bool, Node]] = {}
         refused = 0
@@ -329,7 +329,7 @@ class _Reader:
     # -- spans -----------------------------------------------------------------------------------------------------
 
     def spans(self, each: Field, question: SpanQuestion, node: Node) -> None:
-        assert each.names is not None  # noqa: S101 - every labelled form has names
+        assert each.names is not None
         only = question.active_labels[0] if len(question.active_labels) == 1 else None
         if node.kind == "object":
             inner = next(
@@ -405,7 +405,7 @@ class _Reader:
         self.field(each, node)
 
     def plain_spans(self, each: Field, question: SpanQuestion, parsed: Parsed, said: str) -> None:
-        assert each.names is not None  # noqa: S101 - every labelled form has names
+        assert each.names is not None
         only = question.active_labels[0] if len(question.active_labels) == 1 else None
         if looks_marked(said):
             marked, problems = align_marked(self.index.text, said)
