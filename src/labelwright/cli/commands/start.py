@@ -1,5 +1,6 @@
 """`start`, `demo` and `worker`: run the workbench."""
 
+import os
 import threading
 import time
 import webbrowser
@@ -108,6 +109,10 @@ def _serve(
     _check_exposure(settings.host, behind_tls=settings.behind_tls, insecure_network=insecure_network)
     bench = open_workbench(settings)
     person = local_person(bench)
+    if os.environ.get("LABELWRIGHT_MODEL_URL"):
+        from labelwright.flows import models
+
+        models.provider_from_environment(bench)
     if with_demo:
         _make_demo(bench)
     listener = _listen(settings.host, settings.port, explicit=port is not None)

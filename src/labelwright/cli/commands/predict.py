@@ -1,0 +1,185 @@
+"""`predict` and `provider`: run models, and set up where they answer."""
+
+import os
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labelwright.cli.common import Database, Home, ProjectName, find_project, follow, local_person, workbench
+from labelwright.core.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from labelwright.core.access import Actor
+    from labelwright.core.project import Provider
+    from labelwright.flows.prompts import Estimate
+    from labelwright.workbench import Workbench
+
+provider_app = typer.Typer(no_args_is_help=True, help="Model endpoints that speak the OpenAI protocol.")
+ProviderName = Annotated[str, typer.Argument(metavar="PROVIDER", help="Name of the provider.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(predict)
+    app.add_typer(provider_app, name="provider")
+
+
+@provider_app.command("add")
+def add_provider(
+    name: ProviderName,
+    url: Annotated[str, typer.Argument(help="Address up to /v1, such as http://127.0.0.1:11434/v1.")],
+    key_env: Annotated[
+        str, typer.Option("--key-env", help="Environment variable (…_API_KEY) that holds the key.")
+    ] = "",
+    model: Annotated[list[str] | None, typer.Option("--model", help="A model it offers.")] = None,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=1, max=512, help="Requests in flight.")
+    ] = 8,
+    input_usd: Annotated[
+        float | None, typer.Option("--input-usd", help="USD per million prompt tokens.")
+    ] = None,
+    output_usd: Annotated[
+        float | None, typer.Option("--output-usd", help="USD per million answer tokens.")
+    ] = None,
+    home: Home = None,
+    database: Database = None,
+) -> None:
+    """Set up an endpoint. The key is read from the environment when it is used; it is never an argument."""
+    from labelwright.flows import models
+
+    with workbench(home, database) as bench:
+        wanted = models.ProviderInput(
+            name=name, base_url=url, key_env=key_env, models=tuple(model or ()), concurrency=concurrency,
+            input_usd_per_mtok=input_usd, output_usd_per_mtok=output_usd,
+        )  # fmt: skip
+        made = models.add_provider(bench, local_person(bench), wanted)
+        typer.echo(f"{made.name}: {made.base_url}")
+
+
+@provider_app.command("list")
+def list_providers(home: Home = None, database: Database = None) -> None:
+    """All endpoints."""
+    from labelwright.flows import models
+
+    with workbench(home, database) as bench:
+        for each in models.list_providers(bench, local_person(bench)):
+            key = f"key from {each.key_env}" if each.key_env else "has a key" if each.has_key else "no key"
+            typer.echo(f"{each.name}\t{each.base_url}\t{key}\t{', '.join(each.models)}")
+
+
+@provider_app.command("probe")
+def probe_provider(
+    name: ProviderName,
+    model: Annotated[str, typer.Option("--model", help="Which model to try; the first one by default.")] = "",
+    home: Home = None,
+    database: Database = None,
+) -> None:
+    """Find out what an endpoint can do, with one tiny request each."""
+    from labelwright.flows import models
+
+    with workbench(home, database) as bench:
+        actor = local_person(bench)
+        seen = models.probe_provider(bench, actor, _provider(bench, actor, name).id, model)
+        typer.echo(f"structured output: {seen.structured}")
+        typer.echo(f"log-probabilities: {f'yes, top {seen.top_logprobs_max}' if seen.logprobs else 'no'}")
+        typer.echo(f"context: {seen.context_tokens or 'unknown'} tokens")
+        typer.echo(f"models: {', '.join(seen.models[:20])}")
+
+
+def predict(
+    project: ProjectName,
+    provider: Annotated[
+        str, typer.Option("--provider", help="Name of the provider; may be left out when there is only one.")
+    ] = "",
+    model: Annotated[str, typer.Option("--model", help="Model; the provider's first one by default.")] = "",
+    template: Annotated[
+        int, typer.Option("--template", min=0, help="Version of the prompt; 0 is built in.")
+    ] = 0,
+    examples: Annotated[str, typer.Option("--examples", help="none, per_label or nearest.")] = "none",
+    k: Annotated[
+        int, typer.Option("--k", min=1, max=50, help="Examples per label, or in total for nearest.")
+    ] = 1,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Assets per batch.")] = None,
+    batches: Annotated[int, typer.Option("--batches", min=1, help="Batches one after another.")] = 1,
+    everything: Annotated[bool, typer.Option("--all", help="Go on until nothing is left.")] = False,
+    cap: Annotated[str, typer.Option("--cap", help="Pause before so many USD are passed.")] = "",
+    estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would take.")] = False,
+    home: Home = None,
+    database: Database = None,
+) -> None:
+    """Let a model answer for the next assets that nobody and no run has covered."""
+    from labelwright.flows import jobs, prompts
+    from labelwright.flows import predict as runs
+
+    with workbench(home, database) as bench:
+        actor = local_person(bench)
+        found = find_project(bench, actor, project)
+        chosen = _provider(bench, actor, provider)
+        known = chosen.models or (chosen.capabilities.models if chosen.capabilities is not None else ())
+        if not model and not known:
+            raise Invalid("no_model", f"{chosen.name!r} names no model", "say which: --model NAME")
+        if examples not in ("none", "per_label", "nearest"):
+            raise Invalid(
+                "bad_option", f"{examples!r} is no way to choose examples", "none, per_label or nearest"
+            )
+        plan = prompts.Plan.model_validate(
+            {"provider_id": chosen.id, "model": model or known[0], "template_version": template,
+             "examples": {"kind": examples, "k": k}}
+        )  # fmt: skip
+        if estimate:
+            limit = None if everything else prompts.planned(bench, actor, found.id, batch_size, batches)
+            _say(prompts.estimate(bench, actor, found.id, plan, limit))
+            return
+        run = runs.start_run(
+            bench, actor, found.id, plan, batch_size=batch_size, batches=None if everything else batches,
+            cost_cap_usd=_amount(cap),
+        )  # fmt: skip
+        job = next(
+            j for j in jobs.list_jobs(bench, actor, found.id, ("predict",)) if run.id in j.params["run_ids"]
+        )
+        follow(bench, job.id, f"Asking {plan.model}")
+        ended = [each for each in runs.list_runs(bench, actor, found.id, "batch") if each.id >= run.id]
+        for each in reversed(ended):
+            cost = "cost unknown" if each.cost_usd is None else f"{each.cost_usd:.4f} USD"
+            typer.echo(
+                f"batch {each.batch}: {each.state}, {each.done} of {each.total}, {each.failed} failed, {cost}"
+            )
+            for cause, n in each.failures.items():
+                typer.echo(f"  {n} by {cause.replace('_', ' ')}", err=True)
+            if each.stop_reason:
+                typer.secho(f"  {each.stop_reason}", fg="yellow", err=True)
+        if any(each.state != "done" for each in ended):
+            raise typer.Exit(1)
+
+
+def _say(found: "Estimate") -> None:
+    typer.echo(f"{found.assets} assets, {found.prompt_tokens:,} + {found.completion_tokens:,} tokens")
+    if found.usd is not None and found.usd_low is not None and found.usd_high is not None:
+        typer.echo(f"{found.usd:.4f} USD ({found.usd_low:.4f} to {found.usd_high:.4f})")
+    typer.echo(found.note)
+
+
+def _amount(text: str) -> Decimal | None:
+    if not text:
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise Invalid("bad_option", f"{text!r} is not an amount in USD") from None
+
+
+def _provider(bench: "Workbench", actor: "Actor", name: str) -> "Provider":
+    """The provider with this name, the only one, or the one the environment names."""
+    from labelwright.flows import models
+
+    if os.environ.get("LABELWRIGHT_MODEL_URL"):
+        models.provider_from_environment(bench)
+    every = models.list_providers(bench, actor)
+    matches = [each for each in every if each.name == name] if name else every
+    if len(matches) != 1:
+        names = ", ".join(each.name for each in every) or "none yet: labelwright provider add NAME URL"
+        raise NotFound(
+            "no_provider", f"there is no provider {name!r}" if name else "say which provider", names
+        )
+    return matches[0]
