@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/formats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Formats
+         * @description The import and export formats.
+         */
+        get: operations["list_formats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -260,6 +280,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/estimates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Estimate Run
+         * @description What a run would take, before it starts.
+         */
+        post: operations["estimate_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/events": {
         parameters: {
             query?: never;
@@ -272,6 +312,90 @@ export interface paths {
          * @description What happened, newest first.
          */
         get: operations["project_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Exports
+         * @description Exports, newest first.
+         */
+        get: operations["list_exports"];
+        put?: never;
+        /**
+         * Start Export
+         * @description Queue an export.
+         */
+        post: operations["start_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/exports/{job_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export File
+         * @description The finished zip.
+         */
+        get: operations["export_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Import
+         * @description Queue an import (or a dry run of one).
+         */
+        post: operations["start_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/imports/{job_id}/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Import Problems
+         * @description Every bad row of an import.
+         */
+        get: operations["import_problems"];
         put?: never;
         post?: never;
         delete?: never;
@@ -340,6 +464,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/learn": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Learn
+         * @description Train the local models now.
+         */
+        post: operations["learn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/live": {
         parameters: {
             query?: never;
@@ -349,7 +493,7 @@ export interface paths {
         };
         /**
          * Live
-         * @description Events `counts` and `job` (JSON), each sent when it changed; a comment line every few seconds keeps the line open.
+         * @description Events `counts`, `job` and `run` (JSON), each sent when it changed; a comment line every few seconds keeps the line open.
          */
         get: operations["live"];
         put?: never;
@@ -468,6 +612,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/prompt-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prompt Preview
+         * @description The exact prompt for an asset; nothing is sent.
+         */
+        post: operations["prompt_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/release": {
         parameters: {
             query?: never;
@@ -528,6 +692,150 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description Runs, newest first.
+         */
+        get: operations["list_runs"];
+        put?: never;
+        /**
+         * Start Run
+         * @description Start a run over the next unpredicted assets; the first one of the series.
+         */
+        post: operations["start_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * View Run
+         * @description One run with some of its failures and its examples.
+         */
+        get: operations["view_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/runs/{run_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Run
+         * @description End a run; its predictions stay.
+         */
+        post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/runs/{run_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause Run
+         * @description Stop asking; what is in flight is still taken in.
+         */
+        post: operations["pause_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/runs/{run_id}/reread": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reread
+         * @description Read the kept replies of an ended run again, without asking.
+         */
+        post: operations["reread"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/runs/{run_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Run
+         * @description Go on with a paused run; what is done is not asked again.
+         */
+        post: operations["resume_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/runs/{run_id}/retry-failed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Failed
+         * @description Ask again about the assets that failed.
+         */
+        post: operations["retry_failed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/take": {
         parameters: {
             query?: never;
@@ -548,6 +856,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Templates
+         * @description Versions of the prompt, newest first; version 0 is built in.
+         */
+        get: operations["list_templates"];
+        put?: never;
+        /**
+         * Add Template
+         * @description Store the next version of the prompt.
+         */
+        post: operations["add_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/trials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Trials
+         * @description Try plans on the same few assets; the queue is left alone.
+         */
+        post: operations["start_trials"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/trials/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * View Trial
+         * @description What a trial came to, beside the truth where it is known.
+         */
+        get: operations["view_trial"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/unskip": {
         parameters: {
             query?: never;
@@ -562,6 +934,78 @@ export interface paths {
          * @description Show the assets the caller set aside again.
          */
         post: operations["unskip"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Providers
+         * @description All endpoints, by name.
+         */
+        get: operations["list_providers"];
+        put?: never;
+        /**
+         * Add Provider
+         * @description Set up an endpoint; nothing is sent to it yet.
+         */
+        post: operations["add_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/providers/{provider_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Provider
+         * @description One endpoint.
+         */
+        get: operations["get_provider"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove Provider
+         * @description Forget an endpoint and its key; what it answered stays.
+         */
+        delete: operations["remove_provider"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Provider
+         * @description Change an endpoint; another address forgets the key, unless a new one is given with it.
+         */
+        patch: operations["change_provider"];
+        trace?: never;
+    };
+    "/api/providers/{provider_id}/probe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Probe Provider
+         * @description Find out what an endpoint can do, with one tiny request each.
+         */
+        post: operations["probe_provider"];
         delete?: never;
         options?: never;
         head?: never;
@@ -631,6 +1075,46 @@ export interface paths {
          * @description Revoke one of one's own tokens.
          */
         delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload
+         * @description Send a file as the raw body; it is streamed to disk.
+         */
+        post: operations["upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads/{upload_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview
+         * @description Columns, first rows, a guessed mapping and a suggested ontology; stores nothing.
+         */
+        post: operations["preview"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -885,6 +1369,16 @@ export interface components {
             asset_ids: number[];
         };
         /**
+         * BadRows
+         * @description A page of bad rows.
+         */
+        BadRows: {
+            /** Next */
+            next: number | null;
+            /** Rows */
+            rows: components["schemas"]["Problem"][];
+        };
+        /**
          * Box
          * @description An upright rectangle; (`x`, `y`) is its top-left corner.
          */
@@ -902,6 +1396,40 @@ export interface components {
             x: number;
             /** Y */
             y: number;
+        };
+        /**
+         * Capabilities
+         * @description What an endpoint was seen to do with one tiny request each.
+         */
+        Capabilities: {
+            /**
+             * Checked At
+             * Format: date-time
+             */
+            checked_at: string;
+            /** Context Tokens */
+            context_tokens?: number | null;
+            /**
+             * Logprobs
+             * @default false
+             */
+            logprobs: boolean;
+            /**
+             * Models
+             * @default []
+             */
+            models: string[];
+            /**
+             * Structured
+             * @default none
+             * @enum {string}
+             */
+            structured: "json_schema" | "json_object" | "none";
+            /**
+             * Top Logprobs Max
+             * @default 0
+             */
+            top_logprobs_max: number;
         };
         /**
          * ChoiceAnswer
@@ -960,6 +1488,27 @@ export interface components {
             retired: boolean;
         };
         /**
+         * Column
+         * @description A column as seen in the first rows; `values` are all distinct ones where there are few.
+         */
+        Column: {
+            /** Distinct */
+            distinct: number;
+            /** Examples */
+            examples: string[];
+            /** Filled */
+            filled: number;
+            /** Mean Length */
+            mean_length: number;
+            /** Name */
+            name: string;
+            /**
+             * Values
+             * @default []
+             */
+            values: string[];
+        };
+        /**
          * Condition
          * @description Ask a question only if another one was answered with one of these labels.
          */
@@ -1008,6 +1557,35 @@ export interface components {
             submissions: number;
         };
         /**
+         * Decoding
+         * @description Parameters of generation.
+         */
+        Decoding: {
+            /** Max Tokens */
+            max_tokens?: number | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number | null;
+            /**
+             * Structured
+             * @default auto
+             * @enum {string}
+             */
+            structured: "auto" | "json_schema" | "json_object" | "none";
+            /**
+             * Temperature
+             * @default 0
+             */
+            temperature: number;
+            /**
+             * Top Logprobs
+             * @default 5
+             */
+            top_logprobs: number;
+        };
+        /**
          * Draft
          * @description Unsubmitted work of one person on one asset. `revision` grows with each save; an older one never replaces a newer.
          */
@@ -1037,6 +1615,42 @@ export interface components {
             revision: number;
         };
         /**
+         * Estimate
+         * @description What a run would take, before it starts.
+         *
+         *     Attributes:
+         *         assets: How many it would cover.
+         *         usd_low: Lower end of the interval; None, like the others, when a price is unknown.
+         *         note: What the figures rest on.
+         */
+        Estimate: {
+            /** Assets */
+            assets: number;
+            /** Completion Tokens */
+            completion_tokens: number;
+            /** Note */
+            note: string;
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Usd */
+            usd: number | string | null;
+            /** Usd High */
+            usd_high: number | string | null;
+            /** Usd Low */
+            usd_low: number | string | null;
+        };
+        /**
+         * EstimateWish
+         * @description What to estimate: everything unpredicted, or so many batches of so many assets.
+         */
+        EstimateWish: {
+            /** Batch Size */
+            batch_size?: number | null;
+            /** Batches */
+            batches?: number | null;
+            plan: components["schemas"]["Plan"];
+        };
+        /**
          * Event
          * @description One line of the append-only history.
          */
@@ -1063,6 +1677,116 @@ export interface components {
             project_id: number | null;
             /** User Id */
             user_id?: number | null;
+        };
+        /**
+         * ExamplePolicy
+         * @description How corrections become few-shot examples.
+         *
+         *     Attributes:
+         *         kind: `none` (zero-shot), `per_label` (k per category by seeded random sampling), `nearest` (most similar texts).
+         *         k: Examples per label, or in total for `nearest`.
+         *         seed: Same seed and same corrections, same examples.
+         */
+        ExamplePolicy: {
+            /**
+             * K
+             * @default 1
+             */
+            k: number;
+            /**
+             * Kind
+             * @default none
+             * @enum {string}
+             */
+            kind: "none" | "per_label" | "nearest";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+        };
+        /**
+         * ExportWanted
+         * @description An export as asked for.
+         *
+         *     Attributes:
+         *         which: Whose answers a format writes that holds one set per asset: the `latest` submission, or the `majority`
+         *             (most frequent whole set; the later of two equally frequent ones).
+         *         include: `all` assets, those `answered` by a person or a model, or those `labelled` by people.
+         */
+        ExportWanted: {
+            /**
+             * @default {
+             *       "text": ""
+             *     }
+             */
+            filter: components["schemas"]["Filter"];
+            /** Format */
+            format: string;
+            /**
+             * Include
+             * @default all
+             * @enum {string}
+             */
+            include: "all" | "answered" | "labelled";
+            /**
+             * Which
+             * @default latest
+             * @enum {string}
+             */
+            which: "latest" | "majority";
+        };
+        /**
+         * FailedAsset
+         * @description An asset of a run that has no prediction.
+         */
+        FailedAsset: {
+            /** Asset Id */
+            asset_id: number;
+            /** Message */
+            message: string;
+        };
+        /**
+         * Filter
+         * @description Which assets are wanted; all given conditions hold.
+         *
+         *     Attributes:
+         *         label: A label id in the shown answers (people's if there are any, else the model's).
+         *         text: Occurs in the text or the external id, whatever the case.
+         *         model_vs_human: `changed`: a person changed what the model said; `kept`: they did not.
+         */
+        Filter: {
+            /** Author Id */
+            author_id?: number | null;
+            /** Batch */
+            batch?: number | null;
+            /** Confidence Above */
+            confidence_above?: number | null;
+            /** Confidence Below */
+            confidence_below?: number | null;
+            /** Gold */
+            gold?: boolean | null;
+            /** Label */
+            label?: string | null;
+            /** Model Vs Human */
+            model_vs_human?: ("changed" | "kept") | null;
+            /** Status */
+            status?: ("new" | "predicted" | "in_progress" | "labelled" | "skipped") | null;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /**
+         * Formats
+         * @description What can be read and written.
+         */
+        Formats: {
+            /** Readers */
+            readers: components["schemas"]["Reader"][];
+            /** Writers */
+            writers: components["schemas"]["Writer"][];
         };
         /** HTTPValidationError */
         HTTPValidationError: {
@@ -1112,6 +1836,59 @@ export interface components {
             next: number | null;
             /** Rows */
             rows: components["schemas"]["Event"][];
+        };
+        /**
+         * ImportOptions
+         * @description How an import treats what is known already.
+         *
+         *     Attributes:
+         *         changed: A row whose external id is known with another text: `report` it, or `add` it as a new asset without an
+         *             external id. The content of a stored asset never changes.
+         *         dry_run: Read, check and count, but store nothing.
+         */
+        ImportOptions: {
+            /**
+             * Changed
+             * @default report
+             * @enum {string}
+             */
+            changed: "report" | "add";
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run: boolean;
+        };
+        /**
+         * ImportWanted
+         * @description An import as asked for.
+         */
+        ImportWanted: {
+            /** Format */
+            format?: string | null;
+            mapping?: components["schemas"]["Mapping"] | null;
+            /**
+             * @default {
+             *       "changed": "report",
+             *       "dry_run": false
+             *     }
+             */
+            options: components["schemas"]["ImportOptions"];
+            /** Upload Id */
+            upload_id: string;
+        };
+        /**
+         * ImportedModel
+         * @description Predictions that came along with an import.
+         */
+        ImportedModel: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "imported";
+            /** Name */
+            name: string;
         };
         /**
          * Job
@@ -1251,6 +2028,69 @@ export interface components {
             training: boolean;
         };
         /**
+         * LocalModel
+         * @description A small model trained here from the annotations made so far.
+         */
+        LocalModel: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "local";
+            /** Model Sha256 */
+            model_sha256: string;
+            /** Trained On */
+            trained_on: number;
+            /**
+             * Training Version
+             * @default 1
+             */
+            training_version: number;
+        };
+        /**
+         * Mapping
+         * @description Columns by meaning.
+         *
+         *     Attributes:
+         *         text: Column with the text.
+         *         external_id: Column with the user's own key; None for none (the content then identifies an asset).
+         *         metadata: Columns kept beside the text; None for all others.
+         *         answers: Question id or name -> column with a person's answers.
+         *         predictions: Question id or name -> column with a model's answers.
+         *         gold: Question id or name -> column with trusted answers.
+         *         confidence: Question id or name -> column with the model's confidence in [0, 1].
+         *         encoding: Of a text file; None for the byte-order mark, else UTF-8.
+         */
+        Mapping: {
+            /** Answers */
+            answers?: {
+                [key: string]: string;
+            };
+            /** Confidence */
+            confidence?: {
+                [key: string]: string;
+            };
+            /** Encoding */
+            encoding?: string | null;
+            /** External Id */
+            external_id?: string | null;
+            /** Gold */
+            gold?: {
+                [key: string]: string;
+            };
+            /** Metadata */
+            metadata?: string[] | null;
+            /** Predictions */
+            predictions?: {
+                [key: string]: string;
+            };
+            /**
+             * Text
+             * @default text
+             */
+            text: string;
+        };
+        /**
          * Mask
          * @description A set of pixels as a COCO run-length encoding.
          */
@@ -1305,6 +2145,19 @@ export interface components {
             user_id: number;
         };
         /**
+         * Message
+         * @description One turn of a chat.
+         */
+        Message: {
+            /** Content */
+            content: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "system" | "user" | "assistant";
+        };
+        /**
          * Mine
          * @description One of a person's own submissions.
          */
@@ -1353,6 +2206,37 @@ export interface components {
             };
         };
         /**
+         * NewRun
+         * @description A wanted run. `batches`: how many, one after another; null for all that is left.
+         */
+        NewRun: {
+            /** Batch Size */
+            batch_size?: number | null;
+            /**
+             * Batches
+             * @default 1
+             */
+            batches: number | null;
+            /** Cost Cap Usd */
+            cost_cap_usd?: number | string | null;
+            plan: components["schemas"]["Plan"];
+        };
+        /**
+         * NewTemplate
+         * @description The wording of a prompt, see `PromptTemplate`.
+         */
+        NewTemplate: {
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** System */
+            system: string;
+            /** User */
+            user: string;
+        };
+        /**
          * NewToken
          * @description Wanted API token; `days` None for no expiry.
          */
@@ -1361,6 +2245,25 @@ export interface components {
             days?: number | null;
             /** Name */
             name: string;
+        };
+        /**
+         * NewTrials
+         * @description Plans to try on the same assets.
+         */
+        NewTrials: {
+            /**
+             * N
+             * @default 20
+             */
+            n: number;
+            /**
+             * On
+             * @default sample
+             * @enum {string}
+             */
+            on: "sample" | "gold";
+            /** Plans */
+            plans: components["schemas"]["Plan"][];
         };
         /**
          * NewUser
@@ -1447,6 +2350,38 @@ export interface components {
             rows: components["schemas"]["AssetRow"][];
         };
         /**
+         * Plan
+         * @description What a person chooses for a run.
+         */
+        Plan: {
+            /**
+             * @default {
+             *       "seed": 0,
+             *       "structured": "auto",
+             *       "temperature": 0,
+             *       "top_logprobs": 5
+             *     }
+             */
+            decoding: components["schemas"]["Decoding"];
+            /**
+             * @default {
+             *       "k": 1,
+             *       "kind": "none",
+             *       "seed": 0
+             *     }
+             */
+            examples: components["schemas"]["ExamplePolicy"];
+            /** Model */
+            model: string;
+            /** Provider Id */
+            provider_id: number;
+            /**
+             * Template Version
+             * @default 0
+             */
+            template_version: number;
+        };
+        /**
          * Points
          * @description Single points or the key points of a skeleton; visibility 0 absent, 1 hidden, 2 visible.
          */
@@ -1531,6 +2466,63 @@ export interface components {
             problems: components["schemas"]["Problem"][];
             /** Run Id */
             run_id: number | null;
+        };
+        /**
+         * Predictor
+         * @description Everything that decides what a model answers.
+         */
+        Predictor: {
+            /** Engine */
+            engine: components["schemas"]["PromptedModel"] | components["schemas"]["LocalModel"] | components["schemas"]["ImportedModel"];
+            /** Ontology Version */
+            ontology_version: number;
+        };
+        /**
+         * PreviewWanted
+         * @description How to look at an upload; everything may be left to guessing.
+         */
+        PreviewWanted: {
+            /** Format */
+            format?: string | null;
+            mapping?: components["schemas"]["Mapping"] | null;
+        };
+        /**
+         * PreviewWish
+         * @description Which prompt to show: of an unsaved `template`, or of a stored version; for an asset, or for the next one.
+         */
+        PreviewWish: {
+            /** Asset Id */
+            asset_id?: number | null;
+            /**
+             * @default {
+             *       "k": 1,
+             *       "kind": "none",
+             *       "seed": 0
+             *     }
+             */
+            examples: components["schemas"]["ExamplePolicy"];
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            template?: components["schemas"]["NewTemplate"] | null;
+            /**
+             * Template Version
+             * @default 0
+             */
+            template_version: number;
+        };
+        /**
+         * ProbeWish
+         * @description Which model to try; the first one the endpoint names when empty.
+         */
+        ProbeWish: {
+            /**
+             * Model
+             * @default
+             */
+            model: string;
         };
         /**
          * Problem
@@ -1708,6 +2700,211 @@ export interface components {
              * @enum {string}
              */
             role: "manager" | "reviewer" | "annotator" | "viewer";
+        };
+        /**
+         * PromptTemplate
+         * @description A version of the prompt of a project; plain named substitution only.
+         *
+         *     Attributes:
+         *         version: 1, 2, ... within the project; 0 for the built-in default.
+         *         system: The constant part. Fields: {role} {guideline} {questions} {format}.
+         *         user: One asset. Fields: {text} {fields} (the fence around the text is added by `ask`).
+         */
+        PromptTemplate: {
+            /** Created At */
+            created_at?: string | null;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** System */
+            system: string;
+            /** User */
+            user: string;
+            /**
+             * Version
+             * @default 0
+             */
+            version: number;
+        };
+        /**
+         * PromptedModel
+         * @description A language model behind a provider, with its prompt.
+         */
+        PromptedModel: {
+            /**
+             * @default {
+             *       "seed": 0,
+             *       "structured": "auto",
+             *       "temperature": 0,
+             *       "top_logprobs": 5
+             *     }
+             */
+            decoding: components["schemas"]["Decoding"];
+            /**
+             * @default {
+             *       "k": 1,
+             *       "kind": "none",
+             *       "seed": 0
+             *     }
+             */
+            examples: components["schemas"]["ExamplePolicy"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "prompted";
+            /** Model */
+            model: string;
+            /** Provider Id */
+            provider_id: number;
+            /** Provider Url */
+            provider_url: string;
+            /**
+             * Template Sha256
+             * @default
+             */
+            template_sha256: string;
+            /**
+             * Template Version
+             * @default 0
+             */
+            template_version: number;
+        };
+        /**
+         * Provider
+         * @description An endpoint that models answer at. The key is never part of this value: it is write-only.
+         *
+         *     Attributes:
+         *         kind: `openai` speaks the OpenAI chat protocol (OpenAI, vLLM, Ollama, llama.cpp server, LM Studio, gateways).
+         *         base_url: Up to and including `/v1`. The key is bound to it: changing it clears the key.
+         *         has_key: Whether a key is stored.
+         *         key_env: Name of an environment variable that holds the key, instead of a stored one.
+         *         models: Model names offered to the user.
+         *         input_usd_per_mtok: Price of a million prompt tokens; None when unknown (cost is then unknown, not zero).
+         *         capabilities: What a probe found; None before the first probe.
+         */
+        Provider: {
+            /** Base Url */
+            base_url: string;
+            capabilities?: components["schemas"]["Capabilities"] | null;
+            /**
+             * Concurrency
+             * @default 8
+             */
+            concurrency: number;
+            /**
+             * Has Key
+             * @default false
+             */
+            has_key: boolean;
+            /** Id */
+            id: number;
+            /** Input Usd Per Mtok */
+            input_usd_per_mtok?: number | null;
+            /**
+             * Key Env
+             * @default
+             */
+            key_env: string;
+            /**
+             * Kind
+             * @default openai
+             * @constant
+             */
+            kind: "openai";
+            /**
+             * Models
+             * @default []
+             */
+            models: string[];
+            /** Name */
+            name: string;
+            /** Output Usd Per Mtok */
+            output_usd_per_mtok?: number | null;
+            /**
+             * Timeout S
+             * @default 120
+             */
+            timeout_s: number;
+        };
+        /**
+         * ProviderChange
+         * @description What to change; only the given fields do. `key`: "" forgets the stored key.
+         */
+        ProviderChange: {
+            /** Base Url */
+            base_url?: string | null;
+            /** Concurrency */
+            concurrency?: number | null;
+            /** Input Usd Per Mtok */
+            input_usd_per_mtok?: number | null;
+            /** Key */
+            key?: string | null;
+            /** Key Env */
+            key_env?: string | null;
+            /** Models */
+            models?: string[] | null;
+            /** Name */
+            name?: string | null;
+            /** Output Usd Per Mtok */
+            output_usd_per_mtok?: number | null;
+            /** Timeout S */
+            timeout_s?: number | null;
+        };
+        /**
+         * ProviderInput
+         * @description What a person sets; `key` is write-only.
+         */
+        ProviderInput: {
+            /** Base Url */
+            base_url: string;
+            /**
+             * Concurrency
+             * @default 8
+             */
+            concurrency: number;
+            /** Input Usd Per Mtok */
+            input_usd_per_mtok?: number | null;
+            /**
+             * Key
+             * @default
+             */
+            key: string;
+            /**
+             * Key Env
+             * @default
+             */
+            key_env: string;
+            /**
+             * Models
+             * @default []
+             */
+            models: string[];
+            /** Name */
+            name: string;
+            /** Output Usd Per Mtok */
+            output_usd_per_mtok?: number | null;
+            /**
+             * Timeout S
+             * @default 120
+             */
+            timeout_s: number;
+        };
+        /**
+         * Reader
+         * @description A format that can be imported. `columns`: whether the user says which column means what.
+         */
+        Reader: {
+            /** Columns */
+            columns: boolean;
+            /** Extensions */
+            extensions: string[];
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
         };
         /**
          * Receipt
@@ -1897,6 +3094,22 @@ export interface components {
             renewed: number;
         };
         /**
+         * Reread
+         * @description How many kept replies came out differently.
+         */
+        Reread: {
+            /** Changed */
+            changed: number;
+        };
+        /**
+         * ResumeWish
+         * @description Go on; with a new cap when given.
+         */
+        ResumeWish: {
+            /** Cost Cap Usd */
+            cost_cap_usd?: number | string | null;
+        };
+        /**
          * RotatedBox
          * @description A rectangle turned clockwise by `angle_deg` around its centre.
          */
@@ -1916,6 +3129,128 @@ export interface components {
             x: number;
             /** Y */
             y: number;
+        };
+        /**
+         * Run
+         * @description One predictor over one batch; resumable.
+         *
+         *     Attributes:
+         *         kind: `batch` fills the queue; `trial` is a sample in the prompt studio that leaves the queue alone.
+         *         failures: Failed assets by cause.
+         *         cost_usd: Sum over every attempt, failed ones too; None when the price is unknown.
+         *         cost_cap_usd: The run pauses before it would pass this.
+         *         rate_per_s: Finished assets per second over the recent past; None before there is one.
+         *         example_ids: Annotations shown as few-shot examples.
+         *         examples_note: Why there are fewer or no examples, when there are.
+         */
+        Run: {
+            /** Batch */
+            batch: number | null;
+            /**
+             * Completion Tokens
+             * @default 0
+             */
+            completion_tokens: number;
+            /** Cost Cap Usd */
+            cost_cap_usd?: number | string | null;
+            /** Cost Usd */
+            cost_usd?: number | string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Done
+             * @default 0
+             */
+            done: number;
+            /** Eta S */
+            eta_s?: number | null;
+            /**
+             * Example Ids
+             * @default []
+             */
+            example_ids: string[];
+            /**
+             * Examples Note
+             * @default
+             */
+            examples_note: string;
+            /**
+             * Failed
+             * @default 0
+             */
+            failed: number;
+            /** Failures */
+            failures?: {
+                [key: string]: number;
+            };
+            /** Finished At */
+            finished_at?: string | null;
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @default batch
+             * @enum {string}
+             */
+            kind: "batch" | "trial";
+            /** Latency P50 S */
+            latency_p50_s?: number | null;
+            predictor: components["schemas"]["Predictor"];
+            /** Project Id */
+            project_id: number;
+            /**
+             * Prompt Tokens
+             * @default 0
+             */
+            prompt_tokens: number;
+            /** Rate Per S */
+            rate_per_s?: number | null;
+            /**
+             * Retried
+             * @default 0
+             */
+            retried: number;
+            /** Started At */
+            started_at?: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "paused" | "done" | "cancelled" | "failed";
+            /**
+             * Stop Reason
+             * @default
+             */
+            stop_reason: string;
+            /** Total */
+            total: number;
+        };
+        /**
+         * RunView
+         * @description A run with what a person wants to look into.
+         */
+        RunView: {
+            /** Examples */
+            examples: components["schemas"]["ShownExample"][];
+            /** Failures Sample */
+            failures_sample: {
+                [key: string]: components["schemas"]["FailedAsset"][];
+            };
+            plan?: components["schemas"]["Plan"] | null;
+            run: components["schemas"]["Run"];
+        };
+        /**
+         * Runs
+         * @description A page of runs, newest first; `next` is the cursor of the following page.
+         */
+        Runs: {
+            /** Next */
+            next: number | null;
+            /** Rows */
+            rows: components["schemas"]["Run"][];
         };
         /**
          * ScalarAnswer
@@ -1986,6 +3321,22 @@ export interface components {
              * @default
              */
             unit: string;
+        };
+        /**
+         * ShownExample
+         * @description A correction that was shown to the model.
+         */
+        ShownExample: {
+            /** Annotation Id */
+            annotation_id: string;
+            /** Answers */
+            answers: {
+                [key: string]: unknown;
+            };
+            /** Asset Id */
+            asset_id: number;
+            /** Text */
+            text: string;
         };
         /**
          * SignIn
@@ -2312,6 +3663,84 @@ export interface components {
             shapes: ("box" | "rotated_box" | "polygon" | "mask")[];
         };
         /**
+         * Trial
+         * @description A trial run with its rows.
+         */
+        Trial: {
+            /** Rows */
+            rows: components["schemas"]["TrialRow"][];
+            run: components["schemas"]["Run"];
+            summary: components["schemas"]["TrialSummary"];
+        };
+        /**
+         * TrialRow
+         * @description One asset of a trial.
+         *
+         *     Attributes:
+         *         truth: Gold answers, else those of the newest submission that counts; None when nobody knows.
+         *         right: Question -> whether the model's answer means the same as the truth.
+         *         failure: Why there is no prediction, when there is none.
+         */
+        TrialRow: {
+            /** Asset Id */
+            asset_id: number;
+            /** Cost Usd */
+            cost_usd?: number | string | null;
+            /** External Id */
+            external_id: string | null;
+            /**
+             * Failure
+             * @default
+             */
+            failure: string;
+            /** Latency S */
+            latency_s?: number | null;
+            /**
+             * Message
+             * @default
+             */
+            message: string;
+            prediction: components["schemas"]["Prediction"] | null;
+            /** Right */
+            right?: {
+                [key: string]: boolean;
+            };
+            /** State */
+            state: string;
+            /** Text */
+            text: string;
+            truth?: components["schemas"]["Answers"] | null;
+        };
+        /**
+         * TrialSummary
+         * @description Sums over a trial.
+         *
+         *     Attributes:
+         *         compared: Question -> assets whose truth is known and that were answered or failed.
+         *         right: Question -> how many of them were right; a failed asset is wrong.
+         *         mean_confidence: Over the answered assets with a confidence, lowest question each.
+         */
+        TrialSummary: {
+            /** Compared */
+            compared: {
+                [key: string]: number;
+            };
+            /** Cost Usd */
+            cost_usd: number | string | null;
+            /** Done */
+            done: number;
+            /** Failed */
+            failed: number;
+            /** Latency P50 S */
+            latency_p50_s: number | null;
+            /** Mean Confidence */
+            mean_confidence: number | null;
+            /** Right */
+            right: {
+                [key: string]: number;
+            };
+        };
+        /**
          * Turn
          * @description An asset handed to a person, with all that is needed to show it.
          *
@@ -2345,6 +3774,27 @@ export interface components {
             assets: number;
         };
         /**
+         * Upload
+         * @description A file that was sent and is kept until it is imported.
+         */
+        Upload: {
+            /** Format */
+            format: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Problem
+             * @default
+             */
+            problem: string;
+            /** Sha256 */
+            sha256: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Upload Id */
+            upload_id: string;
+        };
+        /**
          * UserLink
          * @description A new account; `link` is a one-time sign-in path when no password was given.
          */
@@ -2366,6 +3816,71 @@ export interface components {
             /** Error Type */
             type: string;
         };
+        /**
+         * Writer
+         * @description A format that can be exported.
+         */
+        Writer: {
+            /** Name */
+            name: string;
+            /**
+             * Needs
+             * @default
+             */
+            needs: string;
+            /**
+             * Notes
+             * @default
+             */
+            notes: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * Preview
+         * @description What a file holds, before anything is imported.
+         *
+         *     Attributes:
+         *         mapping: As given, else guessed.
+         *         rows: The first rows as the mapping reads them.
+         *         suggested: An ontology made from columns or annotations that look like labels; None when there are none.
+         */
+        labelwright__flows__ingest__Preview: {
+            /** Columns */
+            columns: components["schemas"]["Column"][];
+            /** Format */
+            format: string;
+            mapping: components["schemas"]["Mapping"];
+            /** Needs Mapping */
+            needs_mapping: boolean;
+            /** Problems */
+            problems: components["schemas"]["Problem"][];
+            /** Rows */
+            rows: {
+                [key: string]: unknown;
+            }[];
+            suggested?: components["schemas"]["Ontology"] | null;
+        };
+        /**
+         * Preview
+         * @description The exact prompt for one asset.
+         */
+        labelwright__flows__prompts__Preview: {
+            /** Examples */
+            examples: string[];
+            /** Examples Note */
+            examples_note: string;
+            /** Messages */
+            messages: components["schemas"]["Message"][];
+            /** Output Schema */
+            output_schema: {
+                [key: string]: unknown;
+            } | null;
+            /** Problems */
+            problems: components["schemas"]["Problem"][];
+            /** Prompt Tokens */
+            prompt_tokens: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -2375,6 +3890,26 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_formats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Formats"];
+                };
+            };
+        };
+    };
     health: {
         parameters: {
             query?: never;
@@ -2872,6 +4407,41 @@ export interface operations {
             };
         };
     };
+    estimate_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EstimateWish"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Estimate"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     project_history: {
         parameters: {
             query?: {
@@ -2893,6 +4463,172 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_exports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    start_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    export_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    start_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    import_problems: {
+        parameters: {
+            query?: {
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRows"];
                 };
             };
             /** @description Validation Error */
@@ -2985,6 +4721,37 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    learn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3260,6 +5027,41 @@ export interface operations {
             };
         };
     };
+    prompt_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewWish"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["labelwright__flows__prompts__Preview"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     release: {
         parameters: {
             query?: never;
@@ -3355,6 +5157,271 @@ export interface operations {
             };
         };
     };
+    list_runs: {
+        parameters: {
+            query?: {
+                after?: number | null;
+                kind?: ("batch" | "trial") | null;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Runs"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    start_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRun"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    view_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cancel_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pause_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    reread: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reread"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    resume_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResumeWish"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    retry_failed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     take: {
         parameters: {
             query?: never;
@@ -3390,6 +5457,139 @@ export interface operations {
             };
         };
     };
+    list_templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromptTemplate"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTemplate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromptTemplate"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    start_trials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTrials"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    view_trial: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trial"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     unskip: {
         parameters: {
             query?: never;
@@ -3408,6 +5608,189 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Unskipped"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_providers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"][];
+                };
+            };
+        };
+    };
+    add_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderInput"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    probe_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ProbeWish"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Capabilities"];
                 };
             };
             /** @description Validation Error */
@@ -3542,6 +5925,72 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    upload: {
+        parameters: {
+            query: {
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["labelwright__flows__ingest__Preview"];
+                };
             };
             /** @description Validation Error */
             422: {

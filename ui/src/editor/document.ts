@@ -1,0 +1,139 @@
+/**
+ * What is being answered about one asset, and how it changes. A change says what was before and after in one question,
+ * so it can be inverted; undo, drafts and "what did the person touch" all follow from that.
+ */
+import type { Answer, Answers, Question, Span } from "./types";
+
+/** One question's answer, and which parts of it are the model's and not yet confirmed: span ids, or "*" for the whole. */
+export interface Slot {
+  readonly answer: Answer | null;
+  readonly suggested: readonly string[];
+}
+
+export type Doc = Readonly<Record<string, Slot>>;
+
+export interface Change {
+  readonly question: string;
+  readonly before: Slot;
+  readonly after: Slot;
+}
+
+const EMPTY: Slot = { answer: null, suggested: [] };
+
+export function slotOf(doc: Doc, question: string): Slot {
+  return doc[question] ?? EMPTY;
+}
+
+export function apply(change: Change, doc: Doc): Doc {
+  return { ...doc, [change.question]: change.after };
+}
+
+export function invert(change: Change): Change {
+  return { question: change.question, before: change.after, after: change.before };
+}
+
+/** A document from answers; those a model gave start as suggestions. */
+export function open(questions: readonly Question[], answers: Answers, byModel: boolean): Doc {
+  const doc: Record<string, Slot> = {};
+  for (const question of questions) {
+    const answer = answers[question.id] ?? null;
+    if (answer !== null && answer.kind !== question.kind) continue;
+    doc[question.id] = { answer, suggested: answer !== null && byModel ? suggestible(answer) : [] };
+  }
+  return doc;
+}
+
+function suggestible(answer: Answer): string[] {
+  return answer.kind === "span" ? answer.spans.map((span) => span.id) : ["*"];
+}
+
+/** All answers that are given and asked for, ready to be sent. Span questions without spans say so: an empty list. */
+export function answersOf(questions: readonly Question[], doc: Doc): Record<string, Answer> {
+  const found: Record<string, Answer> = {};
+  for (const question of questions) {
+    if (question.retired || !isAsked(question, doc)) continue;
+    const { answer } = slotOf(doc, question.id);
+    if (answer !== null) found[question.id] = answer;
+    else if (question.kind === "span") found[question.id] = { kind: "span", spans: [] };
+    else if (question.kind === "choice" && question.multiple && question.required) found[question.id] = { kind: "choice", labels: [] };
+  }
+  return found;
+}
+
+/** Whether a question applies, given the answers so far. */
+export function isAsked(question: Question, doc: Doc): boolean {
+  const condition = question.depends_on;
+  if (!condition) return true;
+  const { answer } = slotOf(doc, condition.question);
+  return answer?.kind === "choice" && answer.labels.some((label) => condition.labels.includes(label));
+}
+
+/** Required questions that still need an answer. */
+export function missing(questions: readonly Question[], doc: Doc): Question[] {
+  const given = answersOf(questions, doc);
+  return questions.filter((q) => q.required && !q.retired && isAsked(q, doc) && given[q.id] === undefined);
+}
+
+export function spansOf(doc: Doc, question: string): readonly Span[] {
+  const { answer } = slotOf(doc, question);
+  return answer?.kind === "span" ? answer.spans : [];
+}
+
+/** The change to another answer; a part that the person touched is no longer a suggestion. */
+export function answered(doc: Doc, question: string, answer: Answer | null): Change {
+  const before = slotOf(doc, question);
+  if (answer?.kind !== "span") return { question, before, after: { answer, suggested: [] } };
+  const untouched = new Map(spansOf(doc, question).map((span) => [span.id, span]));
+  const same = new Set(answer.spans.filter((span) => untouched.get(span.id) === span).map((span) => span.id));
+  return { question, before, after: { answer, suggested: before.suggested.filter((id) => same.has(id)) } };
+}
+
+/** The change that confirms one suggestion, or all of a question. */
+export function confirmed(doc: Doc, question: string, part: string | null): Change {
+  const before = slotOf(doc, question);
+  const suggested = part === null ? [] : before.suggested.filter((id) => id !== part);
+  return { question, before, after: { answer: before.answer, suggested } };
+}
+
+/** The spans with one more; where overlap is not allowed, whatever it touches gives way. */
+export function withSpan(spans: readonly Span[], added: Span, overlap: boolean): Span[] {
+  const others = spans.filter((span) => span.id !== added.id);
+  const kept = overlap
+    ? others.filter((span) => !(span.start === added.start && span.end === added.end && span.label === added.label))
+    : others.filter((span) => span.end <= added.start || added.end <= span.start);
+  return [...kept, added].sort((a, b) => a.start - b.start || b.end - a.end);
+}
+
+/** Whether an answer fits its question and a text of `length` code points; the same rule as the server's. */
+export function fits(question: Question, answer: Answer, length: number): boolean {
+  switch (answer.kind) {
+    case "choice":
+      return (
+        question.kind === "choice" &&
+        (question.multiple || answer.labels.length === 1) &&
+        new Set(answer.labels).size === answer.labels.length &&
+        answer.labels.every((id) => question.labels.some((label) => label.id === id))
+      );
+    case "scalar":
+      return (
+        question.kind === "scalar" &&
+        (question.type === "boolean") === (typeof answer.value === "boolean") &&
+        (typeof answer.value === "boolean" ||
+          (Number.isFinite(answer.value) &&
+            (question.type !== "integer" || Number.isInteger(answer.value)) &&
+            (question.minimum === null || answer.value >= question.minimum) &&
+            (question.maximum === null || answer.value <= question.maximum)))
+      );
+    case "text":
+      return question.kind === "text" && answer.text.length <= question.max_length;
+    case "span": {
+      if (question.kind !== "span") return false;
+      const inside = answer.spans.every(
+        (s) => s.start >= 0 && s.start < s.end && s.end <= length && question.labels.some((label) => label.id === s.label),
+      );
+      const ids = new Set(answer.spans.map((s) => s.id)).size === answer.spans.length;
+      const apart = question.overlap || answer.spans.every((s, i) => i === 0 || (answer.spans[i - 1]?.end ?? 0) <= s.start);
+      return inside && ids && apart;
+    }
+  }
+}

@@ -1,0 +1,318 @@
+/**
+ * The editor of one text as a pure reducer: (state, event) -> state. The screen draws the state and turns keys and
+ * pointers into events; nothing here knows a browser. Everything can be done without a pointer and without a drag.
+ *
+ * Modes: the caret stands on a token; moving with shift selects; a span can be picked; its borders can be moved.
+ */
+import { answered, confirmed, isAsked, open, slotOf, spansOf, withSpan, type Change, type Doc } from "./document";
+import { NO_HISTORY, perform, redo, undo, type History } from "./history";
+import { OffsetTable, type Range } from "./offsets";
+import type { Answer, Answers, Question, Span } from "./types";
+
+export interface Fixed {
+  readonly questions: readonly Question[];
+  readonly table: OffsetTable;
+  /** Where the caret can stand. */
+  readonly tokens: readonly Range[];
+  /** Makes ids of new spans. */
+  readonly newId: () => string;
+}
+
+export interface State {
+  readonly doc: Doc;
+  readonly history: History;
+  /** The question that digits answer. */
+  readonly question: string;
+  /** Token the caret stands on; -1 in a text without tokens. */
+  readonly at: number;
+  /** What is selected, in code points; null when only the caret is there. */
+  readonly selection: Range | null;
+  /** Fixed end of a selection made with the keyboard. */
+  readonly anchor: number;
+  readonly picked: string | null;
+  readonly moving: boolean;
+  readonly lastLabel: string | null;
+  /** Grows with every change of the answers: drafts are saved when it does. */
+  readonly revision: number;
+}
+
+export type Event =
+  | { type: "move"; by: number; extend?: boolean; characters?: boolean }
+  | { type: "edge"; to: "start" | "end"; extend?: boolean }
+  | { type: "select"; start: number; end: number }
+  | { type: "place"; point: number }
+  | { type: "pick"; span: string | null }
+  | { type: "walk"; by: 1 | -1 }
+  | { type: "label"; label: string }
+  | { type: "again" }
+  | { type: "delete" }
+  | { type: "confirm" }
+  | { type: "move-borders" }
+  | { type: "border"; end: "start" | "end"; by: number }
+  | { type: "everywhere" }
+  | { type: "focus"; question: string }
+  | { type: "next-question"; by: 1 | -1 }
+  | { type: "answer"; question: string; answer: Answer | null }
+  | { type: "cancel" }
+  | { type: "undo" }
+  | { type: "redo" };
+
+export function fixed(questions: readonly Question[], text: string, newId: () => string): Fixed {
+  const table = new OffsetTable(text);
+  return { questions: questions.filter((q) => !q.retired), table, tokens: table.words(), newId };
+}
+
+export function start(given: Fixed, answers: Answers, byModel: boolean): State {
+  const doc = open(given.questions, answers, byModel);
+  const first = given.questions.find((q) => isAsked(q, doc));
+  return {
+    doc,
+    history: NO_HISTORY,
+    question: first?.id ?? "",
+    at: given.tokens.length > 0 ? 0 : -1,
+    selection: null,
+    anchor: 0,
+    picked: null,
+    moving: false,
+    lastLabel: null,
+    revision: 0,
+  };
+}
+
+export function step(state: State, event: Event, given: Fixed): State {
+  switch (event.type) {
+    case "move":
+      return event.characters === true && event.extend === true
+        ? extendByCharacter(state, given, event.by)
+        : moveTo(state, given, state.at + event.by, event.extend === true);
+    case "edge":
+      return moveTo(state, given, event.to === "start" ? 0 : given.tokens.length - 1, event.extend === true);
+    case "select": {
+      const range = clean(given, event.start, event.end);
+      if (range === null) return step(state, { type: "place", point: event.start }, given);
+      const at = tokenAt(given, range.start);
+      return { ...state, selection: range, at, anchor: at, picked: null, moving: false };
+    }
+    case "place": {
+      const at = tokenAt(given, event.point);
+      return { ...state, at, anchor: at, selection: null, picked: null, moving: false };
+    }
+    case "pick":
+      return pick(state, given, event.span);
+    case "walk":
+      return walk(state, given, event.by);
+    case "label":
+      return label(state, given, event.label);
+    case "again":
+      return state.lastLabel === null ? state : label(state, given, state.lastLabel);
+    case "delete":
+      return remove(state, given);
+    case "confirm":
+      return confirm(state, given);
+    case "move-borders":
+      return state.picked === null ? state : { ...state, moving: !state.moving };
+    case "border":
+      return moveBorder(state, given, event.end, event.by);
+    case "everywhere":
+      return everywhere(state, given);
+    case "focus":
+      return given.questions.some((q) => q.id === event.question)
+        ? { ...state, question: event.question, picked: null, moving: false }
+        : state;
+    case "next-question": {
+      const asked = given.questions.filter((q) => isAsked(q, state.doc));
+      const here = asked.findIndex((q) => q.id === state.question);
+      const next = asked[(here + event.by + asked.length) % Math.max(asked.length, 1)];
+      return next === undefined ? state : { ...state, question: next.id, picked: null, moving: false };
+    }
+    case "answer":
+      return commit(state, [answered(state.doc, event.question, event.answer)]);
+    case "cancel":
+      if (state.moving) return { ...state, moving: false };
+      return { ...state, selection: null, picked: null };
+    case "undo":
+    case "redo": {
+      const back = (event.type === "undo" ? undo : redo)(state.doc, state.history);
+      if (back.history === state.history) return state;
+      return { ...state, ...back, picked: null, moving: false, revision: state.revision + 1 };
+    }
+  }
+}
+
+/** The question that digits answer now. */
+export function focused(state: State, given: Fixed): Question | undefined {
+  return given.questions.find((q) => q.id === state.question);
+}
+
+/** The picked span with its question. */
+export function picked(state: State, given: Fixed): { question: Question & { kind: "span" }; span: Span } | null {
+  for (const question of given.questions) {
+    if (question.kind !== "span") continue;
+    const span = spansOf(state.doc, question.id).find((s) => s.id === state.picked);
+    if (span !== undefined) return { question, span };
+  }
+  return null;
+}
+
+/** What a label would be put on: the selection, else the caret's token. */
+export function target(state: State, given: Fixed): Range | null {
+  return state.selection ?? given.tokens[state.at] ?? null;
+}
+
+/** Every span of every question, lowest confidence first; people's spans, which have none, last and in text order. */
+export function byDoubt(state: State, given: Fixed): { question: string; span: Span; suggested: boolean }[] {
+  const all = given.questions.flatMap((q) =>
+    spansOf(state.doc, q.id).map((span) => ({ question: q.id, span, suggested: slotOf(state.doc, q.id).suggested.includes(span.id) })),
+  );
+  const doubt = (s: { span: Span; suggested: boolean }): number => (s.suggested ? (s.span.score ?? 1) : 2);
+  return all.sort((a, b) => doubt(a) - doubt(b) || a.span.start - b.span.start);
+}
+
+function commit(state: State, changes: readonly Change[]): State {
+  const after = perform(state.doc, state.history, changes);
+  return { ...state, ...after, revision: state.revision + 1 };
+}
+
+/** A range inside the text, without white space at its ends and never cutting a character a person sees; null if empty. */
+function clean(given: Fixed, start: number, end: number): Range | null {
+  let [low, high] = start <= end ? [start, end] : [end, start];
+  low = Math.max(0, low);
+  high = Math.min(given.table.length, high);
+  while (low < high && /^\s$/u.test(given.table.slice(low, low + 1))) low += 1;
+  while (low < high && /^\s$/u.test(given.table.slice(high - 1, high))) high -= 1;
+  return low < high ? { start: low, end: high } : null;
+}
+
+/** The token that holds a code point, else the nearest one before it. */
+export function tokenAt(given: Fixed, point: number): number {
+  let low = 0;
+  let high = given.tokens.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((given.tokens[middle]?.start ?? 0) <= point) low = middle;
+    else high = middle - 1;
+  }
+  return given.tokens.length === 0 ? -1 : low;
+}
+
+function moveTo(state: State, given: Fixed, to: number, extend: boolean): State {
+  const at = Math.max(0, Math.min(to, given.tokens.length - 1));
+  const here = given.tokens[at];
+  if (here === undefined) return state;
+  if (!extend) return { ...state, at, anchor: at, selection: null, picked: null, moving: false };
+  const anchor = state.selection === null ? state.at : state.anchor;
+  const fixedEnd = given.tokens[anchor] ?? here;
+  const selection = { start: Math.min(here.start, fixedEnd.start), end: Math.max(here.end, fixedEnd.end) };
+  return { ...state, at, anchor, selection, picked: null, moving: false };
+}
+
+function extendByCharacter(state: State, given: Fixed, by: number): State {
+  const now = target(state, given);
+  if (now === null) return state;
+  const window = { start: Math.max(0, now.start), end: Math.min(given.table.length, now.end + 40) };
+  const borders = given.table.graphemes(window.start, window.end);
+  const i = borders.findIndex((border) => border >= now.end);
+  const end = borders[i + by] ?? now.end;
+  return end <= now.start ? state : { ...state, selection: { start: now.start, end } };
+}
+
+function pick(state: State, given: Fixed, id: string | null): State {
+  const next = { ...state, picked: id, moving: false, selection: null };
+  const found = id === null ? null : picked(next, given);
+  if (found === null) return { ...next, picked: null };
+  const at = tokenAt(given, found.span.start);
+  return { ...next, question: found.question.id, at, anchor: at };
+}
+
+function walk(state: State, given: Fixed, by: 1 | -1): State {
+  const all = byDoubt(state, given);
+  if (all.length === 0) return state;
+  const here = all.findIndex((each) => each.span.id === state.picked);
+  const next = here === -1 ? (by === 1 ? 0 : all.length - 1) : (here + by + all.length) % all.length;
+  return pick(state, given, all[next]?.span.id ?? null);
+}
+
+function label(state: State, given: Fixed, id: string): State {
+  const found = picked(state, given);
+  if (found !== null && found.question.labels.some((l) => l.id === id)) {
+    const spans = spansOf(state.doc, found.question.id).map((s) => (s.id === found.span.id ? human({ ...s, label: id }) : s));
+    return { ...commit(state, [answered(state.doc, found.question.id, { kind: "span", spans })]), lastLabel: id };
+  }
+  const question = focused(state, given);
+  if (question === undefined) return state;
+  if (question.kind === "choice") return choose(state, question, id);
+  if (question.kind !== "span" || !question.labels.some((l) => l.id === id)) return state;
+  const range = target(state, given);
+  if (range === null) return state;
+  const added: Span = { id: given.newId(), label: id, start: range.start, end: range.end };
+  const spans = withSpan(spansOf(state.doc, question.id), added, question.overlap);
+  const after = commit(state, [answered(state.doc, question.id, { kind: "span", spans })]);
+  // On to the next token, so that a run of names is labelled by pressing one digit after another.
+  const next = Math.min(tokenAt(given, range.end - 1) + 1, given.tokens.length - 1);
+  return { ...after, selection: null, picked: null, at: next, anchor: next, lastLabel: id };
+}
+
+function choose(state: State, question: Question & { kind: "choice" }, id: string): State {
+  if (!question.labels.some((l) => l.id === id && !l.retired)) return state;
+  const slot = slotOf(state.doc, question.id);
+  const now = slot.answer?.kind === "choice" ? slot.answer.labels : [];
+  let labels: readonly string[];
+  if (question.multiple) labels = now.includes(id) ? now.filter((each) => each !== id) : [...now, id];
+  // Pressing the digit of what the model suggests confirms it; pressing it again takes it away.
+  else labels = now.includes(id) && slot.suggested.length === 0 ? [] : [id];
+  const answer: Answer | null = labels.length === 0 && !question.multiple ? null : { kind: "choice", labels };
+  return commit(state, [answered(state.doc, question.id, answer)]);
+}
+
+function human(span: Span): Span {
+  const { score: _score, alignment: _alignment, ...rest } = span;
+  return rest;
+}
+
+function remove(state: State, given: Fixed): State {
+  const found = picked(state, given);
+  if (found === null) return state;
+  const spans = spansOf(state.doc, found.question.id).filter((s) => s.id !== found.span.id);
+  return { ...commit(state, [answered(state.doc, found.question.id, { kind: "span", spans })]), picked: null, moving: false };
+}
+
+function confirm(state: State, given: Fixed): State {
+  const found = picked(state, given);
+  if (found !== null) {
+    if (!slotOf(state.doc, found.question.id).suggested.includes(found.span.id)) return state;
+    return commit(state, [confirmed(state.doc, found.question.id, found.span.id)]);
+  }
+  if (slotOf(state.doc, state.question).suggested.length === 0) return state;
+  return commit(state, [confirmed(state.doc, state.question, null)]);
+}
+
+function moveBorder(state: State, given: Fixed, which: "start" | "end", by: number): State {
+  const found = picked(state, given);
+  if (found === null || !state.moving) return state;
+  const { span, question } = found;
+  const borders = given.tokens.map((token) => (which === "start" ? token.start : token.end));
+  const now = which === "start" ? span.start : span.end;
+  const beyond = by > 0 ? borders.find((b) => b > now) : borders.findLast((b) => b < now);
+  if (beyond === undefined) return state;
+  const moved = human({ ...span, [which]: beyond });
+  if (moved.start >= moved.end) return state;
+  // The others stay where they are: a border stops at its neighbour where overlap is not allowed.
+  const others = spansOf(state.doc, question.id).filter((s) => s.id !== span.id);
+  if (!question.overlap && others.some((s) => s.start < moved.end && moved.start < s.end)) return state;
+  const spans = [...others, moved].sort((a, b) => a.start - b.start || b.end - a.end);
+  return commit(state, [answered(state.doc, question.id, { kind: "span", spans })]);
+}
+
+function everywhere(state: State, given: Fixed): State {
+  const found = picked(state, given);
+  if (found === null) return state;
+  const { span, question } = found;
+  let spans: readonly Span[] = spansOf(state.doc, question.id);
+  let added = 0;
+  for (const range of given.table.occurrences(given.table.slice(span.start, span.end))) {
+    if (spans.some((s) => s.start < range.end && range.start < s.end)) continue;
+    spans = withSpan(spans, { id: given.newId(), label: span.label, ...range }, question.overlap);
+    added += 1;
+  }
+  return added === 0 ? state : commit(state, [answered(state.doc, question.id, { kind: "span", spans })]);
+}
