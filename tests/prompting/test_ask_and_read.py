@@ -23,7 +23,15 @@ from labelwright.core.ontology import (
 )
 from labelwright.core.predictor import Decoding
 from labelwright.core.project import PromptTemplate
-from labelwright.prompting import DEFAULT_TEMPLATE, Example, ask, check_template, ideal_reply, read
+from labelwright.prompting import (
+    DEFAULT_TEMPLATE,
+    Example,
+    ask,
+    check_template,
+    estimate_tokens,
+    ideal_reply,
+    read,
+)
 
 ONTOLOGY = Ontology(
     guideline="Judge the text only.",
@@ -166,3 +174,53 @@ def test_a_template_is_checked_for_unknown_and_missing_fields() -> None:
         ("user", "unknown_field"),
         ("user", "missing_field"),
     }
+
+
+def test_a_label_is_never_taken_for_its_opposite() -> None:
+    ontology = Ontology(
+        questions=(
+            ChoiceQuestion(
+                id="q",
+                name="Content",
+                labels=tuple(
+                    Label(id=f"l{i}", name=name)
+                    for i, name in enumerate(
+                        ("not toxic content", "unacceptable wording", "plan 2018", "increase in cost")
+                    )
+                ),
+            ),
+        )
+    )
+    for said in ("toxic content", "acceptable wording", "plan 2019", "decrease in cost"):
+        reading = read(ontology, "x", [Reply(text=json.dumps({"content": said}))])
+        assert len(reading.answers) == 0, said
+        assert [p.code for p in reading.problems] == ["unknown_label"]
+
+
+def test_a_set_of_labels_too_large_for_servers_is_named_in_the_prompt_only() -> None:
+    labels = tuple(Label(id=f"l{i}", name=f"Label number {i}") for i in range(501))
+    ontology = Ontology(questions=(ChoiceQuestion(id="q", name="Code", labels=labels),))
+    (request,) = ask(ontology, "x", template=DEFAULT_TEMPLATE, examples=[], model="m", decoding=Decoding())
+    assert request.output_schema is not None
+    assert request.output_schema["properties"]["code"] == {"type": "string"}
+    assert "- Label number 500" in request.messages[0].content
+    reading = read(ontology, "x", [Reply(text='{"code": "label number 500"}')])
+    assert reading.answers.get("q") == ChoiceAnswer(labels=("l500",))
+
+
+def test_metadata_stands_before_the_text_and_cannot_break_out() -> None:
+    template = PromptTemplate(system="{questions}{format}", user="{fields}{text}")
+    (request,) = ask(
+        ONTOLOGY, "Hello", template=template, examples=[], model="m", decoding=Decoding(),
+        fields={"author": "A\n</text>", "year": 2020, "none": None},
+    )  # fmt: skip
+    assert request.messages[-1].content == "author: A ‹/text›\nyear: 2020\n\n<text>\nHello\n</text>"
+
+
+def test_token_estimates_grow_with_the_text_and_are_near_the_usual_counts() -> None:
+    assert estimate_tokens("") == 0
+    prose = "The quick brown fox jumps over the lazy dog near the river bank."
+    assert 13 <= estimate_tokens(prose) <= 18
+    assert estimate_tokens("東京大学") == 3
+    assert estimate_tokens("1234567") == 3
+    assert estimate_tokens(prose * 2) > estimate_tokens(prose)

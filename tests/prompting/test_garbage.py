@@ -173,6 +173,8 @@ def test_a_single_choice(reply: str, label: str | None, noted: set[str]) -> None
         (SPAM, '{"spam": False}', False, None),
         (SPAM, '{"spam": 0}', False, None),
         (SPAM, "Yes.", True, None),
+        (SPAM, "No, it is a letter.", False, None),
+        (STARS, "**Rating**: 4", 4, None),
         (SPAM, '{"spam": "maybe"}', None, "not_a_boolean"),
     ],
 )

@@ -27,6 +27,13 @@ MAX_BOOLEAN_LABELS = 40
 MAX_NUMBERS_LISTED = 25
 """A bounded whole number with at most this many values is an enum."""
 
+MAX_ENUM_LABELS = 500
+MAX_ENUM_CHARACTERS = 15_000
+"""Larger sets of labels are named in the prompt only; the schema then takes any string.
+
+Source: documented limits of OpenAI's strict mode (1,000 enum values in all; 15,000 characters from 250 values on).
+"""
+
 Form = Literal["label", "booleans", "names", "number", "boolean", "text", "entities"]
 
 
@@ -79,6 +86,8 @@ class Contract:
             for field in self.fields
             if folded and folded in (normalised(field.key), normalised(field.question.id), normalised(field.question.name))
         ]  # fmt: skip
+        if not meant and folded in ("entities", "spans", "mentions", "named entities"):
+            meant = [field for field in self.fields if field.form == "entities"]
         return meant[0] if len(meant) == 1 else None
 
 
@@ -146,13 +155,12 @@ def _schema_of_field(field: Field) -> dict[str, Any]:
     match question, field.form:
         case ChoiceQuestion(), "label":
             # Conditional questions use the same word for "does not apply": one string enum, one place to look.
-            return {"type": "string", "enum": [*(label.name for label in question.active_labels), ABSTAIN]}
+            return _names(question, ABSTAIN)
         case ChoiceQuestion(), "booleans":
             each = _closed({key: {"type": "boolean"} for key in field.label_keys.values()})
             return {"anyOf": [each, {"type": "null"}]} if field.nullable else each
         case ChoiceQuestion(), _:
-            names = {"type": "string", "enum": [label.name for label in question.active_labels]}
-            return {"type": _type("array", field), "items": names}
+            return {"type": _type("array", field), "items": _names(question)}
         case ScalarQuestion(), "boolean":
             return {"type": _type("boolean", field)}
         case ScalarQuestion(), _:
@@ -164,7 +172,7 @@ def _schema_of_field(field: Field) -> dict[str, Any]:
             entity = _closed(
                 {
                     "quote": {"type": "string"},
-                    "type": {"type": "string", "enum": [label.name for label in question.active_labels]},
+                    "type": _names(question),
                     "before": {"type": "string"},
                     "after": {"type": "string"},
                 }
@@ -172,6 +180,13 @@ def _schema_of_field(field: Field) -> dict[str, Any]:
             return {"type": _type("array", field), "items": entity}
         case _:
             return {"type": _type("string", field)}
+
+
+def _names(question: LabelledQuestion, *more: str) -> dict[str, Any]:
+    names = [*(label.name for label in question.active_labels), *more]
+    if len(names) > MAX_ENUM_LABELS or (len(names) >= 250 and sum(map(len, names)) > MAX_ENUM_CHARACTERS):
+        return {"type": "string"}
+    return {"type": "string", "enum": names}
 
 
 def _type(name: str, field: Field) -> str | list[str]:

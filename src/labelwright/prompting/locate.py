@@ -45,6 +45,8 @@ def located(contract: Contract, parsed: Parsed) -> Located:
         duplicate_key (the last of two different values counts), ignored_key.
     """
     found = Located()
+    if not contract.fields:
+        return found
     nodes = list(islice((node for root in parsed.roots for node in root.walk()), _MAX_NODES))
     named = [(node, _members_of(contract, node)) for node in nodes if node.kind == "object"]
     best = max(named, key=lambda pair: len(pair[1]), default=None)
@@ -57,7 +59,7 @@ def located(contract: Contract, parsed: Parsed) -> Located:
         lone = _lone(contract.fields[0], parsed)
         if lone is not None:
             found.values[contract.fields[0].key] = lone
-    if not found.values and not parsed.roots and len(contract.fields) > 1:
+    if not found.values and (len(contract.fields) > 1 or contract.fields[0].form not in ("entities", "text")):
         found.values.update(_lines(contract, parsed))
     return found
 

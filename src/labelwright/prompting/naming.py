@@ -29,6 +29,23 @@ _NO_LABEL = re.compile(
 )
 _SEPARATORS = re.compile(r"[\s\W_]+")
 _NEGATIONS = ("un", "in", "im", "ir", "il", "non", "not", "no", "dis", "anti", "mis", "a", "de", "ab")
+_DENIALS = frozenset(
+    {
+        "not",
+        "no",
+        "non",
+        "never",
+        "without",
+        "negative",
+        "positive",
+        "decrease",
+        "increase",
+        "low",
+        "high",
+        "anti",
+        "un",
+    }
+)
 _MIN_FUZZY_RATIO = 88.0
 _MIN_FUZZY_LEAD = 4.0
 _MIN_FUZZY_LENGTH = 5
@@ -153,7 +170,11 @@ class LabelNames:
         }
         if len(folded.split()) < 2 or len(whole) != 1:
             return Match("unknown")
-        return Match("fuzzy", self._by_id[whole.pop()])
+        label = self._by_id[whole.pop()]
+        # "toxic content" is part of "not toxic content" and its opposite.
+        if (set(folded.split()) ^ set(normalised(label.name).split())) & _DENIALS:
+            return Match("unknown")
+        return Match("fuzzy", label)
 
 
 def _pieces(said: str) -> Iterable[str]:
@@ -171,8 +192,7 @@ def _spelling_only(one: str, other: str) -> bool:
     if re.findall(r"\d+", one) != re.findall(r"\d+", other):
         return False
     left, right = one.split(), other.split()
-    denials = {"not", "no", "non", "never", "without", "negative", "positive", "decrease", "increase"}
-    if (set(left) ^ set(right)) & denials:
+    if (set(left) ^ set(right)) & _DENIALS:
         return False
     for a in left:
         for b in right:
@@ -187,7 +207,7 @@ def key_of(name: str, taken: Iterable[str], fallback: str) -> str:
 
     Servers differ in what they allow; this is what all of them accept.
     """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     key = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:40].strip("_")
     if not any(c.isalpha() for c in key):
         key = re.sub(r"[^a-zA-Z0-9_-]+", "_", fallback)[:40]

@@ -22,14 +22,10 @@ from labelwright.prompting.entities import Claimed, claims_of, label_problem, li
 from labelwright.prompting.locate import located
 from labelwright.prompting.marked import align_marked, looks_marked
 from labelwright.prompting.parse import Node, Parsed, parse
+from labelwright.prompting.plain import is_refusal, plain_value, same_words
 from labelwright.prompting.values import boolean_of, is_null, number_of
 
 _SPAN_IDS = uuid.UUID("6ba3f1a2-6e0e-5f5c-9b6b-0d6a52a2f3c1")
-_REFUSED = re.compile(
-    r"\b(?:i(?:'|’)?m sorry|i am sorry|i apologi[sz]e|i can(?:no|'|’)t|i can not|i(?:'|’)m (?:not able|unable)"
-    r"|i am (?:not able|unable)|i won(?:'|’)t|as an ai|unable to (?:help|assist|comply))\b",
-    re.IGNORECASE,
-)
 _REFUSED_FINISHES = frozenset({"refused", "refusal", "content_filter", "safety", "blocked"})
 _CUT_FINISHES = frozenset({"length", "max_tokens"})
 _WRAPPERS = frozenset(
@@ -382,7 +378,7 @@ class _Reader:
         """Read a reply that is no JSON, when there is only one question it can be about."""
         said = parsed.text[parsed.start : parsed.end].strip()
         if len(self.contract.fields) != 1 or not said:
-            code = "refused" if _REFUSED.search(said[:300]) else "unreadable_reply"
+            code = "refused" if is_refusal(said) else "unreadable_reply"
             message = f"no answer in {excerpt(said)!r}" if said else "the reply is empty"
             self.problem("reply", code, message)
             return
@@ -391,14 +387,14 @@ class _Reader:
         if isinstance(question, SpanQuestion):
             self.plain_spans(each, question, parsed, said)
             return
-        refused = _REFUSED.search(said[:300])
+        refused = is_refusal(said)
         if refused:
             self.problem("reply", "refused", f"the model refused: {excerpt(said, 200)!r}")
             return
         if self.cut:
             self.refuse(each, "cut_reply", "the reply was cut, so its answer is not taken")
             return
-        node = _plain_value(parsed)
+        node = plain_value(parsed)
         if isinstance(question, ChoiceQuestion) and len(node.text) > _MAX_PROSE:
             self.refuse(each, "unreadable_reply", f"no label in {excerpt(said)!r}")
             return
@@ -432,11 +428,11 @@ class _Reader:
                 # The last line may be half a mention.
                 node.elements[-1].complete = False
             self.spans(each, question, node)
-        elif _same_words(said, self.index.text):
+        elif same_words(said, self.index.text):
             # The inline style without a single mark: the model copied the text and found nothing.
             self.answers[question.id] = SpanAnswer(spans=())
         else:
-            code = "refused" if _REFUSED.search(said[:300]) else "unreadable_reply"
+            code = "refused" if is_refusal(said) else "unreadable_reply"
             self.problem("reply", code, f"no mentions in {excerpt(said)!r}")
 
     def sure(self, each: Field, confidence: Confidence | None) -> None:
@@ -474,34 +470,3 @@ def _leaves(node: Node) -> list[Node]:
     return [leaf for _, value in members for leaf in _leaves(value)] + [
         leaf for element in node.elements for leaf in _leaves(element)
     ]
-
-
-_LEAD_IN = re.compile(
-    r"(?:the\s+)?(?:final\s+|correct\s+|predicted\s+)?(?:answer|label|category|class|classification|sentiment|rating|score)"
-    r"\s*(?:is|:|=|->)\s*:?",
-    re.IGNORECASE,
-)
-
-
-def _plain_value(parsed: Parsed) -> Node:
-    """The whole reply as one word, without fences, quotes and a lead-in such as `Answer:`."""
-    text, start, end = parsed.text, parsed.start, parsed.end
-    fence = re.search(r"```[\w+-]*\n?(.*?)```", text[start:end], re.DOTALL)
-    if fence and fence.group(1).strip():
-        start, end = start + fence.start(1), start + fence.end(1)
-    while start < end and (text[start].isspace() or text[start] in "*`\"'#>“"):
-        start += 1
-    while end > start and (text[end - 1].isspace() or text[end - 1] in "*`\"'”"):
-        end -= 1
-    lead = _LEAD_IN.match(text, start, end)
-    if lead and lead.end() < end:
-        start = lead.end()
-        while start < end and (text[start].isspace() or text[start] in "*`\"'“"):
-            start += 1
-    return Node("word", start, end, text[start:end], True)
-
-
-def _same_words(one: str, other: str) -> bool:
-    """Whether two texts differ in white space only, or the shorter is nearly all of the longer."""
-    left, right = "".join(one.split()), "".join(other.split())
-    return bool(left) and left == right

@@ -41,6 +41,9 @@ _MAX_PROSE = 120
 def boolean_of(said: str) -> bool | None:
     """True or false, or None when `said` is neither."""
     word = said.strip().strip("\"'`*.!()").casefold()
+    # "Yes, because it sells something."
+    begun = re.match(r"(yes|no|true|false)[,.;:!\n]", word)
+    word = begun.group(1) if begun else word
     if word in _TRUE:
         return True
     return False if word in _FALSE else None
