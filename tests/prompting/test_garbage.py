@@ -346,7 +346,8 @@ HUGE = 300_000
     "unit",
     ["{", "[", '"', "'", '{"a":', "[1,", '{"sentiment":"x",', '","', "\\", "\\u", " ", "\n", "/*", "//", "<span ", "@@", "(a) ",
      "<think>", "</think>", "a: b\n", '{"entities":[{"quote":"Anna","type":"Person"},', "[[", "{}", "```", "4/5 ", "- ", "“", "a(",
-     '" ', '"\n"', "<span class=", "no ", "', '", '": "', "#", "positive "],
+     '" ', '"\n"', "<span class=", "no ", "', '", '": "', "#", "positive ",
+     '<span class="Person">Anna</span>', '<span class="Person">', "@@Anna## ", "<Person>a</Person>", '{"quote":"a","before":"b"},'],
 )  # fmt: skip
 def test_huge_input_is_read_to_its_end(unit: str) -> None:
     """A reader that takes time in the square of the input would not come back."""

@@ -77,9 +77,10 @@ class Contract:
 
     def field_named(self, key: str) -> Field | None:
         """The field a model means by this property name: its key, the question's id or name, case and separators aside."""
-        for field in self.fields:
-            if key in (field.key, field.question.id, field.question.name):
-                return field
+        for exact in ("key", "id", "name"):
+            for field in self.fields:
+                if key == (field.key if exact == "key" else getattr(field.question, exact)):
+                    return field
         folded = normalised(key)
         meant = [
             field

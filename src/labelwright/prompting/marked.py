@@ -1,10 +1,11 @@
 """From a text rewritten with marks around its mentions to places in the original.
 
-Hides the two styles (`<span class="PER">Anna</span>`, `@@Anna##`) and the comparison of the copy with the original:
+Hides the styles (`<span class="PER">Anna</span>`, `<PER>Anna</PER>`, `@@Anna##`) and the comparison of the copy with the original:
 models copy almost, but not quite, verbatim.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from rapidfuzz.distance import Indel
@@ -15,13 +16,14 @@ from labelwright.prompting.align import Mention, TextIndex, Tier, align
 MIN_COPY_SIMILARITY = 0.98
 """Below this likeness (0 to 1) the rewriting is no copy any more and each mention is looked up on its own."""
 
-_MARK = re.compile(
-    r"<(?P<name>span|mark|entity|ent|em|b)\b[^<>]{0,300}?"
+_NAMES = "span|mark|entity|ent|em|b"
+_MARK = (
+    rf"<(?P<name>{_NAMES})\b[^<>]{{0,300}}?"
     r"(?:class|type|label|data-label)\s*=\s*[\"']?(?P<label>[^\"'<>]{1,200}?)[\"']?\s*/?>"
-    r"|</(?P<close>span|mark|entity|ent|em|b)\s*>"
-    r"|(?P<open_at>@@)|(?P<close_at>\#\#)",
-    re.IGNORECASE,
+    rf"|</(?P<close>{_NAMES})\s*>"
+    r"|(?P<open_at>@@)|(?P<close_at>\#\#)"
 )
+_FENCE = re.compile(r"^\s*```[\w+-]*\n(.*?)\n?```\s*$", re.DOTALL)
 _MAX_COMPARED = 20_000
 _CONTEXT = 24
 
@@ -36,24 +38,30 @@ class MarkedSpan:
     tier: Tier
 
 
-def looks_marked(reply: str) -> bool:
-    """Whether a reply is a text with marks in it."""
-    found = _MARK.search(reply)
+def looks_marked(reply: str, text: str, tags: Collection[str] = ()) -> bool:
+    """Whether a reply is a text with marks in it that the text itself does not have."""
+    found = next((mark for mark in _pattern(tags).finditer(reply) if mark.group() not in text), None)
     return found is not None and ("<" in found.group() or ("@@" in reply and "##" in reply))
 
 
-def align_marked(text: str, marked: str) -> tuple[list[MarkedSpan], list[Problem]]:
+def align_marked(
+    text: str, marked: str, tags: Collection[str] = ()
+) -> tuple[list[MarkedSpan], list[Problem]]:
     """Find the marked stretches of a rewritten text in the original.
 
     Args:
-        text: The original.
-        marked: The model's copy with marks, fences and lead-in allowed.
+        text: The original. Marks that it contains itself are no marks.
+        marked: The model's copy with marks; a code fence around it is allowed.
+        tags: Names that are marks of their own: with `PER` in it, `<PER>Anna</PER>` is one.
 
     Problems:
         rewritten (the copy differs from the text too much; mentions were looked up one by one), cut_reply (a mark
         never ends), empty_span, not_found, repeated_mention. `where` is the position of the mark.
     """
-    plain, pieces, problems = _strip(marked)
+    fence = _FENCE.match(marked)
+    if fence is not None:
+        marked = fence.group(1)
+    plain, pieces, problems = _strip(marked, text, _pattern(tags))
     offsets = _mapping(plain, text)
     spans: list[MarkedSpan] = []
     if offsets is not None:
@@ -85,23 +93,39 @@ def _missing(position: int, quote: str, code: str) -> Problem:
     return Problem(where=str(position), code=code, message=f"{excerpt(quote)!r} does not stand in the text")
 
 
-def _strip(marked: str) -> tuple[str, list[tuple[int, int, str]], list[Problem]]:
+def _pattern(tags: Collection[str]) -> re.Pattern[str]:
+    if not tags:
+        return re.compile(_MARK, re.IGNORECASE)
+    either = "|".join(re.escape(tag) for tag in sorted(tags, key=len, reverse=True))
+    return re.compile(rf"{_MARK}|<(?P<tag>{either})>|</(?P<close_tag>{either})\s*>", re.IGNORECASE)
+
+
+def _strip(
+    marked: str, text: str, pattern: re.Pattern[str]
+) -> tuple[str, list[tuple[int, int, str]], list[Problem]]:
     """The copy without marks, the stretches that were marked, and marks that never end."""
     parts: list[str] = []
     pieces: list[tuple[int, int, str]] = []
-    open_marks: list[tuple[int, str, bool]] = []
+    open_marks: list[tuple[int, str]] = []
     problems: list[Problem] = []
+    own: dict[str, bool] = {}
     length = at = 0
-    for mark in _MARK.finditer(marked):
+    for mark in pattern.finditer(marked):
+        words = mark.group()
+        if own.setdefault(words, words in text):
+            continue
         parts.append(marked[at : mark.start()])
         length += mark.start() - at
         at = mark.end()
-        if mark["name"]:
-            open_marks.append((length, mark["label"].strip(), False))
-        elif mark["open_at"]:
-            open_marks.append((length, "", True))
+        groups = mark.groupdict()
+        if groups["name"]:
+            open_marks.append((length, groups["label"].strip()))
+        elif groups.get("tag"):
+            open_marks.append((length, groups["tag"]))
+        elif groups["open_at"]:
+            open_marks.append((length, ""))
         elif open_marks:
-            start, label, _ = open_marks.pop()
+            start, label = open_marks.pop()
             if start < length:
                 pieces.append((start, length, label))
             else:
@@ -109,7 +133,7 @@ def _strip(marked: str) -> tuple[str, list[tuple[int, int, str]], list[Problem]]
                     Problem(where=str(len(pieces)), code="empty_span", message="a mark around nothing")
                 )
     parts.append(marked[at:])
-    for _, label, _ in open_marks:
+    for _, label in open_marks:
         message = f"the mark {excerpt(label)!r} never ends"
         problems.append(Problem(where=str(len(pieces)), code="cut_reply", message=message))
     return "".join(parts), sorted(pieces), problems

@@ -403,21 +403,9 @@ class _Reader:
     def plain_spans(self, each: Field, question: SpanQuestion, parsed: Parsed, said: str) -> None:
         assert each.names is not None
         only = question.active_labels[0] if len(question.active_labels) == 1 else None
-        if looks_marked(said):
-            marked, problems = align_marked(self.index.text, said)
-            self.problems += [p.under(f"{question.id}/spans") for p in problems]
-            spans: dict[str, Span] = {}
-            for position, span in enumerate(marked):
-                found = (only, None) if only and not span.label else label_problem(each.names, span.label)
-                if isinstance(found, Problem):
-                    self.problems.append(found.under(f"{question.id}/spans/{position}/type"))
-                    continue
-                label = found[0]
-                made = span_id(question.id, span.start, span.end, label.id)
-                spans[made] = Span(
-                    id=made, label=label.id, start=span.start, end=span.end, alignment=span.tier
-                )
-            self.answers[question.id] = SpanAnswer(spans=tuple(spans.values()))
+        tags = {name for label in question.active_labels for name in (label.name, label.id)}
+        if looks_marked(said, self.index.text, tags):
+            self.marked(each, question, said, tags)
             return
         if says_nothing(said):
             self.answers[question.id] = SpanAnswer(spans=())
@@ -434,6 +422,39 @@ class _Reader:
         else:
             code = "refused" if is_refusal(said) else "unreadable_reply"
             self.problem("reply", code, f"no mentions in {excerpt(said)!r}")
+
+    def marked(self, each: Field, question: SpanQuestion, said: str, tags: set[str]) -> None:
+        """Read a rewriting of the text with marks around its mentions."""
+        assert each.names is not None
+        found, problems = align_marked(self.index.text, said, tags)
+        self.problems += [p.under(f"{question.id}/spans") for p in problems]
+        spans: dict[str, Span] = {}
+        covered = bytearray(len(self.index.text))
+        for position, place in enumerate(found):
+            where = f"{question.id}/spans/{position}"
+            if not place.label and len(question.active_labels) == 1:
+                label = question.active_labels[0]
+            else:
+                named = label_problem(each.names, place.label)
+                if isinstance(named, Problem):
+                    self.problems.append(named.under(f"{where}/type"))
+                    continue
+                label = named[0]
+            words = excerpt(self.index.text[place.start : place.end])
+            made = span_id(question.id, place.start, place.end, label.id)
+            if made in spans:
+                self.problem(where, "repeated_mention", f"{words!r} is marked twice")
+            elif not question.overlap and covered.find(1, place.start, place.end) >= 0:
+                self.problem(where, "spans_overlap", f"{words!r} overlaps another mention")
+            else:
+                covered[place.start : place.end] = b"\1" * (place.end - place.start)
+                spans[made] = Span(
+                    id=made, label=label.id, start=place.start, end=place.end, alignment=place.tier
+                )
+        if self.cut and not spans:
+            self.refuse(each, "cut_reply", "the reply ends before the first whole mention")
+            return
+        self.answers[question.id] = SpanAnswer(spans=tuple(spans.values()))
 
     def sure(self, each: Field, confidence: Confidence | None) -> None:
         if confidence is not None:
