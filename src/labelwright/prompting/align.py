@@ -168,7 +168,7 @@ class _Alignment:
         order = sorted(range(len(self.mentions)), key=lambda i: (-len(self.mentions[i].quote), i))
         for i in order:
             mention = self.mentions[i]
-            if mention.before.strip() or mention.after.strip():
+            if mention.before or mention.after:
                 best = next((p for p in self.verbatim(mention) if not self.is_gone(mention, p)), None)
                 if best is None:
                     best = self.best(mention, self.places(mention))
