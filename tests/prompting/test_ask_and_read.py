@@ -224,3 +224,9 @@ def test_token_estimates_grow_with_the_text_and_are_near_the_usual_counts() -> N
     assert estimate_tokens("東京大学") == 3
     assert estimate_tokens("1234567") == 3
     assert estimate_tokens(prose * 2) > estimate_tokens(prose)
+
+
+def test_the_first_problem_says_why_there_is_no_answer() -> None:
+    ontology = Ontology(questions=ONTOLOGY.questions[:1])
+    reading = read(ontology, "x", [Reply(text='{"mood": "good", "topic": "Cooking"}')])
+    assert [p.code for p in reading.problems] == ["unknown_label", "ignored_key"]

@@ -138,7 +138,6 @@ class _Reader:
         self.problems += parsed.problems
         self.evidence = Evidence(reply.tokens, parsed.text)
         found = located(self.contract, parsed)
-        self.problems += found.problems
         for each in self.contract.fields:
             node = found.values.get(each.key)
             if node is not None:
@@ -147,6 +146,8 @@ class _Reader:
             self.plain(parsed)
         elif any(not root.complete for root in parsed.roots) and not self.cut:
             self.problem("reply", "cut_reply", "the reply ends in the middle; only whole values are kept")
+        # Notes come last: the first problem of a reading says what was wrong with it.
+        self.problems += found.problems
 
     def problem(self, where: str, code: str, message: str) -> None:
         self.problems.append(Problem(where=where, code=code, message=message))
