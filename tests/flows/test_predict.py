@@ -267,6 +267,50 @@ def test_a_refused_key_pauses_the_run_and_says_what_to_do(bench: Bench) -> None:
     assert bench.run(run).done == 30 and len(set(bench.predicted())) == 30
 
 
+def test_a_refused_key_pauses_even_the_smallest_run(bench: Bench) -> None:
+    bench.server.script = Step("error", status=401)
+    run = bench.start(batch_size=1)
+    bench.work()
+    assert bench.run(run).state == "paused" and bench.server.chats == 1
+
+
+def test_a_wait_of_an_hour_pauses_the_run_and_says_so(small: Bench) -> None:
+    small.server.script = Step("rate_limited", headers={"Retry-After": "3600"})
+    run = small.start()
+    small.work()
+    paused = small.run(run)
+    assert (paused.state, paused.failed) == ("paused", 0) and "3,600 s" in paused.stop_reason
+
+
+def test_a_batch_that_follows_is_not_forgotten_when_the_process_dies_between_the_two(bench: Bench) -> None:
+    likely = bench.server.script
+    assert callable(likely)
+    shutdown = threading.Event()
+
+    def script(n: int, body: dict[str, Any]) -> Step:
+        if n == 10:
+            shutdown.set()
+        return likely(n, body)
+
+    bench.server.script = script
+    bench.start(batch_size=10, batches=None)
+    jobs.run_next(bench.workbench, "first", shutdown)
+    assert bench.server.chats < 30
+    bench.work()
+    assert bench.predicted() == bench.ids and bench.server.chats == 30
+
+
+def test_cancelling_the_job_cancels_its_runs(bench: Bench) -> None:
+    bench.server.script = truth(bench.truths, ["Positive", "Negative"], 0.85, base=Step(latency_s=0.2))
+    trials = predict.start_trials(bench.workbench, bench.ana, bench.project.id, [bench.plan()] * 2, n=30)
+    worker = in_background(bench)
+    until(lambda: bench.server.chats >= 4)
+    [job] = jobs.list_jobs(bench.workbench, bench.ana, bench.project.id, ("predict",))
+    jobs.cancel_job(bench.workbench, bench.ana, bench.project.id, job.id)
+    worker.join(30)
+    assert [bench.run(each).state for each in trials] == ["cancelled", "cancelled"]
+
+
 def test_a_dead_endpoint_pauses_the_run(small: Bench) -> None:
     run = small.start(batch_size=30)
     small.server._server.close()  # type: ignore[union-attr]
@@ -438,9 +482,9 @@ def test_a_reply_that_was_kept_but_not_read_is_read_and_not_asked_again(bench: B
         tx.execute(t.run.update().values(state="running", done=0, finished_at=None))
         tx.execute(t.asset.update().values(prediction_id=None))
         tx.execute(t.prediction.delete())
-        job_store.add(
-            tx, "predict", bench.project.id, {"run_ids": [run.id]}, bench.ana.user_id, bench.workbench.now()
-        )
+        at = bench.workbench.now()
+        job_id = job_store.add(tx, "predict", bench.project.id, {"run_ids": [run.id]}, bench.ana.user_id, at)
+        runs.change(tx, run.id, job_id=job_id)
     bench.work()
     assert (bench.run(run).state, bench.run(run).done, bench.server.chats) == ("done", 10, chats)
     assert len(bench.predicted()) == 10

@@ -38,20 +38,11 @@ FLUSH_S = 0.05
 FLUSH_N = 64
 STATE_LOOK_S = 0.4
 
-# Not the asset's fault: it stays in the run, to be asked about again.
-_NOT_ITS_FAULT = frozenset(
-    {
-        "stopped",
-        "circuit_open",
-        "deadline",
-        "rate_limited",
-        "unauthorized",
-        "quota_exhausted",
-        "unreachable",
-        "bad_key",
-    }
+# Not the asset's fault but the endpoint's: the run pauses, the asset stays in it to be asked about again.
+_STOPS_THE_RUN = frozenset(
+    {"circuit_open", "deadline", "rate_limited", "unauthorized", "quota_exhausted", "unreachable", "bad_key"}
 )
-_STOPS_THE_RUN = frozenset({"circuit_open", "deadline", "rate_limited", "quota_exhausted", "bad_key"})
+_NOT_ITS_FAULT = _STOPS_THE_RUN | {"stopped"}
 # Asking once more helps against a slip of form, not against a refusal or a limit.
 _NOT_REPAIRED = frozenset({"refused", "cut_reply", "no_reply", "huge_reply", "too_deep"})
 _WINDOW = 50
@@ -423,7 +414,9 @@ class Asking:
 
 
 def _sentence(error: LabelwrightError) -> str:
-    return f"{error.message} {error.hint}".strip()
+    wait = getattr(error, "retry_after_s", None)
+    asked = f" It asked to wait {wait:,.0f} s; resume then." if wait else ""
+    return f"{error.message}{asked} {error.hint}".strip()
 
 
 def project_of(tx: Tx, project_id: int) -> Project:

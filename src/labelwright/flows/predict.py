@@ -391,25 +391,28 @@ def _no_run(project_id: int, run_id: int) -> NotFound:
 def run_predict(workbench: Workbench, job: Job, control: Control) -> Report:
     """The work of a `predict` job: its runs one after another, and the batches that follow in a series.
 
+    Which run is next is read from the runs themselves: after a crash nothing else has to be remembered.
+
     Raises:
         Stopped: The process is shutting down or the job was cancelled.
     """
     assert job.project_id is not None
-    waiting: list[int] = list(job.cursor.get("run_ids", job.params["run_ids"]))
-    finished: list[int] = list(job.cursor.get("finished", []))
-    while waiting:
+    carried_out: list[int] = []
+    while (run_id := _next_of(workbench, job.id)) is not None:
         try:
-            following = _carry_out(workbench, job.project_id, waiting[0], control)
+            _carry_out(workbench, job.project_id, run_id, control)
         except Stopped:
             raise
         except Exception as error:
-            _pause_broken(workbench, job.project_id, waiting[0], error)
+            _pause_broken(workbench, job.project_id, run_id, error)
             raise
-        finished.append(waiting.pop(0))
-        waiting = following + waiting
-        with workbench.store.write() as tx:
-            control.save(tx, cursor={"run_ids": waiting, "finished": finished})
-    return {"run_ids": finished}
+        carried_out.append(run_id)
+    return {"run_ids": carried_out}
+
+
+def _next_of(workbench: Workbench, job_id: int) -> int | None:
+    with workbench.store.read() as tx:
+        return next(iter(runs.waiting_of_job(tx, job_id)), None)
 
 
 def _pause_broken(workbench: Workbench, project_id: int, run_id: int, error: Exception) -> None:
@@ -425,44 +428,48 @@ def _pause_broken(workbench: Workbench, project_id: int, run_id: int, error: Exc
             runs.change(tx, run_id, job_id=None)
 
 
-def _carry_out(workbench: Workbench, project_id: int, run_id: int, control: Control) -> list[int]:
-    """One run until it is done, paused or cancelled; returns the runs to go on with."""
+def _carry_out(workbench: Workbench, project_id: int, run_id: int, control: Control) -> None:
+    """One run until it is done, paused or cancelled."""
     while True:
         with workbench.store.write() as tx:
             row = runs.get(tx, project_id, run_id, lock=True)
             if row is None:
-                return []
+                return
             if row.run.state not in ("queued", "running"):
                 # In one transaction with the look: whoever resumes it either finds this job still holding it, or not.
                 runs.change(tx, run_id, job_id=None)
-                return []
+                return
             runs.change(tx, run_id, state="running", stop_reason="")
             project = asking.project_of(tx, project_id)
             ontology = guard.ontology(tx, project_id, row.run.predictor.ontology_version)
         work_on = asking.Asking(workbench, project, row.run, ontology, control)
         work_on.go()
         if control.cancelled:
-            with workbench.store.write() as tx:
-                _cancel(tx, workbench, row.run, None, "its job was cancelled")
+            _cancel_all(workbench, project_id, row.job_id)
         control.check()
         with workbench.store.write() as tx:
-            following = _settle(tx, workbench, project, run_id, work_on.halted)
-        if following is not None:
-            return following
+            if _settle(tx, workbench, project, run_id, work_on.halted):
+                return
 
 
-def _settle(tx: Tx, workbench: Workbench, project: Project, run_id: int, halted: str) -> list[int] | None:
-    """Note how a round of asking ended; None when the run has to be looked at again."""
+def _cancel_all(workbench: Workbench, project_id: int, job_id: int | None) -> None:
+    with workbench.store.write() as tx:
+        for run_id in runs.waiting_of_job(tx, job_id) if job_id is not None else ():
+            _cancel(tx, workbench, _run(tx, project_id, run_id), None, "its job was cancelled")
+
+
+def _settle(tx: Tx, workbench: Workbench, project: Project, run_id: int, halted: str) -> bool:
+    """Note how a round of asking ended; False when the run has to be looked at again."""
     row = runs.get(tx, project.id, run_id, lock=True)
     if row is None or row.run.state != "running":
-        return None
+        return False
     run = row.run
-    if runs.asset_ids(tx, run_id, "pending", "asked"):
+    if runs.is_unfinished(tx, run_id):
         if not halted:
-            return None
+            return False
         _set_state(tx, workbench, project.id, run_id, "paused", halted, None)
         runs.change(tx, run_id, job_id=None)
-        return []
+        return True
     state, reason = "done", ""
     if run.failed and not run.done:
         cause = max(run.failures, key=lambda name: run.failures[name])
@@ -472,15 +479,15 @@ def _settle(tx: Tx, workbench: Workbench, project: Project, run_id: int, halted:
     if run.kind == "batch":
         projects.change(tx, project.id, audit_floor=runs.median_confidence(tx, project.id))
         if state == "done":
-            return _follow(tx, workbench, project, row)
-    return []
+            _follow(tx, workbench, project, row)
+    return True
 
 
-def _follow(tx: Tx, workbench: Workbench, project: Project, row: runs.RunRow) -> list[int]:
+def _follow(tx: Tx, workbench: Workbench, project: Project, row: runs.RunRow) -> None:
     """The next batch of a series, made from what is known now."""
     left = row.options.get("batches_left", 0)
     if left is not None and left <= 0:
-        return []
+        return
     options = row.options | {"batches_left": None if left is None else left - 1}
     # It takes over the job; a repeated end of this run (after asking again about failures) starts no second series.
     runs.change(tx, row.run.id, options=row.options | {"batches_left": 0}, job_id=None)
@@ -493,8 +500,6 @@ def _follow(tx: Tx, workbench: Workbench, project: Project, row: runs.RunRow) ->
         )
     except LabelwrightError as error:
         runs.change(tx, row.run.id, stop_reason=f"no further batch: {error.message}")
-        return []
-    if run_id is None:
-        return []
-    runs.change(tx, run_id, job_id=row.job_id)
-    return [run_id]
+        return
+    if run_id is not None:
+        runs.change(tx, run_id, job_id=row.job_id)

@@ -85,7 +85,7 @@ def _free(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(t.job.c.state == "queued", sa.and_(t.job.c.state == "running", t.job.c.lease_until < now))
 
 
-def finish(tx: Tx, job_id: int, worker: str, **columns: Any) -> None:
+def finish(tx: Tx, job_id: int, worker: str, /, **columns: Any) -> None:
     """Set the last columns of a job, unless another worker has taken it over."""
     tx.execute(t.job.update().where(t.job.c.id == job_id, t.job.c.worker == worker).values(**columns))
 

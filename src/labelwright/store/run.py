@@ -539,3 +539,17 @@ def gold_answers(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Answers]:
         sa.select(t.gold.c.asset_id, t.gold.c.answers).where(t.gold.c.asset_id.in_(list(asset_ids)))
     )
     return {row.asset_id: Answers.model_validate(row.answers) for row in rows}
+
+
+def waiting_of_job(tx: Tx, job_id: int) -> list[int]:
+    """Runs that this job still has to carry out, oldest first."""
+    c = t.run.c
+    query = sa.select(c.id).where(c.job_id == job_id, c.state.in_(("queued", "running"))).order_by(c.id)
+    return list(tx.execute(query).scalars())
+
+
+def is_unfinished(tx: Tx, run_id: int) -> bool:
+    """Whether any asset of the run is still to be asked about."""
+    c = t.run_asset.c
+    query = sa.select(c.asset_id).where(c.run_id == run_id, c.state.in_(("pending", "asked"))).limit(1)
+    return tx.execute(query).first() is not None
