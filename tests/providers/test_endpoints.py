@@ -17,9 +17,7 @@ OPEN = Privacy()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SENTIMENT = {
     "type": "object",
-    "properties": {
-        "sentiment": {"type": "string", "enum": ["positive", "negative", "__none__"]}
-    },
+    "properties": {"sentiment": {"type": "string", "enum": ["positive", "negative", "__none__"]}},
     "required": ["sentiment"],
     "additionalProperties": False,
 }
@@ -46,10 +44,7 @@ def test_replay_writes_the_recorded_label_with_its_recorded_probability(
     with ReplayServer(ROWS) as server:
         reply = pool.ask_one(Endpoint(server.base_url), about(LONG), privacy=OPEN)
     assert json.loads(reply.text) == {"sentiment": "negative"}
-    assert (
-        reply.tokens is not None
-        and "".join(token.token for token in reply.tokens) == reply.text
-    )
+    assert reply.tokens is not None and "".join(token.token for token in reply.tokens) == reply.text
     [label] = [token for token in reply.tokens if token.token == "negative"]
     assert math.exp(label.logprob) == pytest.approx(0.83)
     assert {other.token for other in label.top} == {"negative", "positive"}
@@ -65,10 +60,7 @@ def test_replay_abstains_where_no_label_was_recorded_and_says_nothing_about_chan
 
 def test_replay_returns_the_raw_text_when_asked_to(pool: Pool) -> None:
     with ReplayServer(ROWS, mode="raw") as server:
-        assert (
-            pool.ask_one(Endpoint(server.base_url), about(LONG), privacy=OPEN).text
-            == "negative, I think"
-        )
+        assert pool.ask_one(Endpoint(server.base_url), about(LONG), privacy=OPEN).text == "negative, I think"
 
 
 def test_replay_makes_nothing_up_for_an_unknown_text(pool: Pool) -> None:
@@ -80,10 +72,7 @@ def test_replay_makes_nothing_up_for_an_unknown_text(pool: Pool) -> None:
 def test_the_scripted_model_is_as_accurate_as_stated_and_knows_it(
     pool: Pool, scripted: ScriptedServer
 ) -> None:
-    truths = {
-        f"text number {i} here": "positive" if unit(f"t{i}") < 0.5 else "negative"
-        for i in range(400)
-    }
+    truths = {f"text number {i} here": "positive" if unit(f"t{i}") < 0.5 else "negative" for i in range(400)}
     scripted.script = truth(truths, ["positive", "negative"], 0.85)
     seen: list[tuple[float, bool]] = []
 
@@ -101,9 +90,7 @@ def test_the_scripted_model_is_as_accurate_as_stated_and_knows_it(
     assert sum(unsure) / len(unsure) < sum(sure) / len(sure)
 
 
-def test_a_probe_finds_what_the_endpoint_takes(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_a_probe_finds_what_the_endpoint_takes(pool: Pool, scripted: ScriptedServer) -> None:
     def script(_: int, body: dict[str, Any]) -> Step:
         kind = body.get("response_format", {}).get("type")
         if kind == "json_schema":
@@ -132,9 +119,7 @@ def test_a_probe_finds_what_the_endpoint_takes(
     assert (found.models, found.context_tokens) == (("scripted",), 4096)
 
 
-def test_a_schema_that_is_taken_but_not_kept_does_not_count(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_a_schema_that_is_taken_but_not_kept_does_not_count(pool: Pool, scripted: ScriptedServer) -> None:
     scripted.script = Step(text="Hello!")
     found = probe(pool, Endpoint(scripted.base_url), NOW, privacy=OPEN)
     assert (found.structured, found.logprobs, found.top_logprobs_max) == (
@@ -144,9 +129,7 @@ def test_a_schema_that_is_taken_but_not_kept_does_not_count(
     )
 
 
-def test_a_probe_of_a_refused_key_fails_with_the_reason(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_a_probe_of_a_refused_key_fails_with_the_reason(pool: Pool, scripted: ScriptedServer) -> None:
     scripted.script = Step("error", status=401)
     with pytest.raises(ProviderError) as caught:
         probe(pool, Endpoint(scripted.base_url), NOW, privacy=OPEN)
@@ -156,9 +139,7 @@ def test_a_probe_of_a_refused_key_fails_with_the_reason(
 # --- llama.cpp's own server ---------------------------------------------------------------------------------------
 
 
-def test_llama_keeps_the_schema_and_gives_alternatives(
-    pool: Pool, tiny_llama_url: str
-) -> None:
+def test_llama_keeps_the_schema_and_gives_alternatives(pool: Pool, tiny_llama_url: str) -> None:
     endpoint = Endpoint(tiny_llama_url, concurrency=2)
     for seed in range(4):
         request = about(
@@ -180,13 +161,9 @@ def test_llama_keeps_the_schema_and_gives_alternatives(
         assert reply.usage.prompt_tokens and reply.usage.completion_tokens
 
 
-def test_llama_repeats_itself_for_the_same_seed(
-    pool: Pool, tiny_llama_url: str
-) -> None:
+def test_llama_repeats_itself_for_the_same_seed(pool: Pool, tiny_llama_url: str) -> None:
     texts = {
-        pool.ask_one(
-            Endpoint(tiny_llama_url), about("x", seed=5, temperature=1.0), privacy=OPEN
-        ).text
+        pool.ask_one(Endpoint(tiny_llama_url), about("x", seed=5, temperature=1.0), privacy=OPEN).text
         for _ in range(3)
     }
     assert len(texts) == 1
@@ -197,9 +174,7 @@ def test_llama_says_when_a_text_is_too_long(pool: Pool, tiny_llama_url: str) -> 
         pool.ask_one(Endpoint(tiny_llama_url), about("word " * 5_000), privacy=OPEN)
 
 
-def test_llama_refuses_a_broken_schema_and_auto_goes_round_it(
-    pool: Pool, tiny_llama_url: str
-) -> None:
+def test_llama_refuses_a_broken_schema_and_auto_goes_round_it(pool: Pool, tiny_llama_url: str) -> None:
     broken = {
         "type": "object",
         "properties": {"a": {"$ref": "#/nowhere"}},
@@ -216,9 +191,7 @@ def test_llama_refuses_a_broken_schema_and_auto_goes_round_it(
     assert pool.ask_one(Endpoint(tiny_llama_url), request, privacy=OPEN).attempts >= 2
 
 
-def test_a_probe_of_llama_finds_schema_log_probabilities_and_context(
-    pool: Pool, tiny_llama_url: str
-) -> None:
+def test_a_probe_of_llama_finds_schema_log_probabilities_and_context(pool: Pool, tiny_llama_url: str) -> None:
     found = probe(pool, Endpoint(tiny_llama_url), NOW, privacy=Privacy(private=True))
     assert (found.structured, found.logprobs, found.top_logprobs_max) == (
         "json_schema",
@@ -228,9 +201,7 @@ def test_a_probe_of_llama_finds_schema_log_probabilities_and_context(
     assert found.models and found.context_tokens
 
 
-def test_many_requests_to_llama_are_each_answered_once(
-    pool: Pool, tiny_llama_url: str
-) -> None:
+def test_many_requests_to_llama_are_each_answered_once(pool: Pool, tiny_llama_url: str) -> None:
     seen: list[str] = []
     requests = [about(f"t{i}", max_tokens=40, top_logprobs=0) for i in range(20)]
     pool.ask(
