@@ -398,7 +398,8 @@ def test_a_paused_run_stops_asking_and_goes_on_where_it_was(bench: Bench) -> Non
     bench.server.script = truth(bench.truths, ["Positive", "Negative"], 0.85, base=Step(latency_s=0.15))
     run = bench.start(batch_size=30)
     worker = in_background(bench)
-    until(lambda: bench.server.chats >= 6)
+    until(lambda: bench.server.chats >= 6 and bench.run(run).rate_per_s is not None)
+    assert bench.run(run).eta_s is not None
     paused = predict.pause_run(bench.workbench, bench.ana, bench.project.id, run.id)
     assert paused.state == "paused" and "ana" in paused.stop_reason
     worker.join(20)
