@@ -32,7 +32,7 @@ from labelwright.store import tables as t
 from labelwright.store.db import Tx
 from labelwright.workbench import Workbench
 
-FLUSH_S = 0.05
+FLUSH_S = 0.02
 """Replies wait at most this long before they are stored; what a crash can lose is what came in since."""
 
 FLUSH_N = 64

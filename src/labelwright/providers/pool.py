@@ -165,7 +165,7 @@ class Pool:
                     if not answers.empty() or should_stop():
                         break
                 try:
-                    request, outcome = answers.get(timeout=0.05 if waiting else 0.0)
+                    request, outcome = answers.get(timeout=0.02 if waiting else 0.0)
                 except queue.Empty:
                     continue
                 waiting -= 1
