@@ -77,6 +77,7 @@ WRITERS = (
     Writer(
         name="parquet",
         title="Parquet for Hugging Face datasets",
+        needs="pip install 'labelwright[parquet]'",
         notes="Typed features; labels in ontology order.",
     ),
 )

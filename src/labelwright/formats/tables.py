@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from labelwright.core.answer import Answer, ChoiceAnswer, ScalarAnswer, SpanAnswer, TextAnswer
+from labelwright.core.errors import LabelwrightError
 from labelwright.core.ontology import (
     ChoiceQuestion,
     LabelledQuestion,
@@ -92,9 +93,20 @@ def write_csv(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses
 
 
 def write_parquet(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
-    """`data.parquet`: label names come from the ontology, never from the values; a missing answer is null."""
-    import pyarrow
-    import pyarrow.parquet
+    """`data.parquet`: label names come from the ontology, never from the values; a missing answer is null.
+
+    Raises:
+        LabelwrightError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise LabelwrightError(
+            "no_pyarrow",
+            "Parquet needs pyarrow, which is not installed",
+            "pip install 'labelwright[parquet]'",
+        ) from None
 
     fields = [
         ("id", pyarrow.int64()),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from labelwright.core.errors import Invalid
+from labelwright.core.errors import Invalid, LabelwrightError
 from labelwright.core.problem import Problem
 from labelwright.formats import edge
 
@@ -164,9 +164,17 @@ def parquet(path: Path, name: str) -> Iterator[Row]:
 
     Raises:
         Invalid: Not a Parquet file.
+        LabelwrightError: pyarrow is not installed.
     """
-    import pyarrow
-    import pyarrow.parquet
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise LabelwrightError(
+            "no_pyarrow",
+            "Parquet needs pyarrow, which is not installed",
+            "pip install 'labelwright[parquet]'",
+        ) from None
 
     try:
         file = pyarrow.parquet.ParquetFile(path)
