@@ -13,9 +13,10 @@ request, as a model with structured output would have. An asset nobody recorded 
 """
 
 import argparse
-import asyncio
+import contextlib
 import gzip
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +53,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _imdb(folder: Path, _: dict[str, str]) -> Iterator[Recorded]:
-    texts = {
-        row["id"]: row["text"]
-        for row in _lines(folder.parent / "text" / "imdb.jsonl.gz")
-    }
+    texts = {row["id"]: row["text"] for row in _lines(folder.parent / "text" / "imdb.jsonl.gz")}
     for row in _lines(folder / "imdb_gpt3_curie_conf.jsonl.gz"):
         if row["key"] in texts:
             said = row["gpt3_pred"]
@@ -73,10 +71,7 @@ def _joined(
     def load(folder: Path, only: dict[str, str]) -> Iterator[Recorded]:
         items = {row["id"]: row for row in _lines(folder / f"{name}_items.jsonl.gz")}
         for row in _lines(folder / f"{name}_responses.jsonl.gz"):
-            if (
-                all(str(row.get(field)) == value for field, value in only.items())
-                and row["item_id"] in items
-            ):
+            if all(str(row.get(field)) == value for field, value in only.items()) and row["item_id"] in items:
                 said = row.get(label) if label else None
                 yield Recorded(text(items[row["item_id"]]), row["response"], said)
 
@@ -88,9 +83,7 @@ READERS: dict[str, Callable[[Path, dict[str, str]], Iterator[Recorded]]] = {
     "sci_ner": _joined("sci_ner", lambda item: item["text"], None),
     "clinical_ner": _joined("clinical_ner", lambda item: item["text"], None),
     "boolq_sciq": _joined("boolq_sciq", lambda item: item["text"], "pred"),
-    "deductive_coding": _joined(
-        "deductive_coding", lambda item: item["claim"], "pred_theme"
-    ),
+    "deductive_coding": _joined("deductive_coding", lambda item: item["claim"], "pred_theme"),
 }
 """Recorded files that can be replayed. Where several answers exist for a text, the first that passes the filter."""
 
@@ -103,9 +96,7 @@ def load(folder: Path, name: str, only: dict[str, str] | None = None) -> list[Re
 class ReplayServer(WireServer):
     """Answers from recorded rows."""
 
-    def __init__(
-        self, rows: Iterable[Recorded], mode: Mode = "contract", **kwargs: Any
-    ) -> None:
+    def __init__(self, rows: Iterable[Recorded], mode: Mode = "contract", **kwargs: Any) -> None:
         super().__init__(keep_bodies=False, **kwargs)
         self.mode = mode
         self.missing = 0
@@ -136,9 +127,7 @@ class ReplayServer(WireServer):
     async def answer(self, call: Call) -> None:
         """Answer one request."""
         if call.path.endswith("/models"):
-            await call.send(
-                {"object": "list", "data": [{"id": "recorded", "object": "model"}]}
-            )
+            await call.send({"object": "list", "data": [{"id": "recorded", "object": "model"}]})
             return
         if not call.path.endswith("/chat/completions"):
             await call.send({"error": {"message": "no such path"}}, 404)
@@ -148,45 +137,29 @@ class ReplayServer(WireServer):
         row = self.find(last)
         if row is None:
             self.missing += 1
-            await call.send(
-                {"error": {"message": "nothing was recorded for this text"}}, 404
-            )
+            await call.send({"error": {"message": "nothing was recorded for this text"}}, 404)
             return
         text, tokens = self._reply(row, request)
         words = sum(len(message["content"]) for message in request["messages"]) // 4
-        await call.send(
-            completion(text, tokens=tokens, prompt_tokens=words, model="recorded")
-        )
+        await call.send(completion(text, tokens=tokens, prompt_tokens=words, model="recorded"))
 
-    def _reply(
-        self, row: Recorded, request: dict[str, Any]
-    ) -> tuple[str, list[dict[str, Any]] | None]:
+    def _reply(self, row: Recorded, request: dict[str, Any]) -> tuple[str, list[dict[str, Any]] | None]:
         schema = schema_in(request) if self.mode == "contract" else None
         if schema is None:
             return row.response or row.label or "", None
         text, spelled = shaped(schema, row.label or "__none__")
         if row.confidence is None or not request.get("logprobs"):
             return text, None
-        others = [
-            name
-            for name in labels_in(schema)
-            if name != spelled and not name.startswith("__")
-        ]
+        others = [name for name in labels_in(schema) if name != spelled and not name.startswith("__")]
         rest = (1.0 - row.confidence) / max(1, len(others))
-        return text, tokens_with(
-            text, spelled, {spelled: row.confidence, **dict.fromkeys(others, rest)}
-        )
+        return text, tokens_with(text, spelled, {spelled: row.confidence, **dict.fromkeys(others, rest)})
 
 
 def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument(
-        "--recorded", type=Path, required=True, help="folder of the recorded answers"
-    )
-    parser.add_argument(
-        "--file", choices=sorted(READERS), default="imdb_gpt3_curie_conf"
-    )
+    parser.add_argument("--recorded", type=Path, required=True, help="folder of the recorded answers")
+    parser.add_argument("--file", choices=sorted(READERS), default="imdb_gpt3_curie_conf")
     parser.add_argument("--mode", choices=("raw", "contract"), default="contract")
     parser.add_argument(
         "--only",
@@ -197,15 +170,11 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=8099)
     args = parser.parse_args()
-    rows = load(
-        args.recorded, args.file, dict(pair.split("=", 1) for pair in args.only)
-    )
+    rows = load(args.recorded, args.file, dict(pair.split("=", 1) for pair in args.only))
     with ReplayServer(rows, args.mode, port=args.port) as server:
         print(f"replaying {len(rows):,} answers at {server.base_url}", flush=True)
-        try:
-            asyncio.run(asyncio.Event().wait())
-        except KeyboardInterrupt:
-            pass
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 if __name__ == "__main__":

@@ -50,15 +50,11 @@ Script = Callable[[int, dict[str, Any]], Step]
 class ScriptedServer(WireServer):
     """Behaves as its script says; the script can be replaced at any time."""
 
-    def __init__(
-        self, script: Script | Sequence[Step] | Step = Step(), **kwargs: Any
-    ) -> None:
+    def __init__(self, script: Script | Sequence[Step] | Step = Step(), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.script = script
         self.chats = 0
-        self.models: list[dict[str, Any]] = [
-            {"id": "scripted", "object": "model", "max_model_len": 4096}
-        ]
+        self.models: list[dict[str, Any]] = [{"id": "scripted", "object": "model", "max_model_len": 4096}]
 
     def step(self, number: int, body: dict[str, Any]) -> Step:
         """The step for this chat request; the last one of a list repeats."""
@@ -89,21 +85,13 @@ class ScriptedServer(WireServer):
             case "answer":
                 await call.send(whole, headers=dict(step.headers))
             case "error" | "raw":
-                sent = (
-                    step.body
-                    if step.body is not None
-                    else {"error": {"message": "scripted failure"}}
-                )
+                sent = step.body if step.body is not None else {"error": {"message": "scripted failure"}}
                 status = step.status if step.kind == "error" else 200
                 await call.send(sent, status, dict(step.headers))
             case "rate_limited":
-                await call.send(
-                    {"error": {"message": "slow down"}}, 429, dict(step.headers)
-                )
+                await call.send({"error": {"message": "slow down"}}, 429, dict(step.headers))
             case "rate_limited_date":
-                await call.send(
-                    {}, 429, {"Retry-After": formatdate(time() + 1, usegmt=True)}
-                )
+                await call.send({}, 429, {"Retry-After": formatdate(time() + 1, usegmt=True)})
             case "reset":
                 call.reset()
             case "slow_body":
@@ -163,10 +151,7 @@ class ScriptedServer(WireServer):
 
 def unit(text: str) -> float:
     """A fixed number in [0, 1) for a text."""
-    return (
-        int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-        / 2**64
-    )
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") / 2**64
 
 
 def truth(
@@ -204,14 +189,10 @@ def truth(
             others = [label for label in labels if label != true]
             says = others[int(unit(f"{seed}:which:{text}") * len(others))]
         schema = schema_in(body)
-        written, spelled = (
-            shaped(schema, says) if schema else (json.dumps({"label": says}), says)
-        )
+        written, spelled = shaped(schema, says) if schema else (json.dumps({"label": says}), says)
         names = [n for n in labels_in(schema) if not n.startswith("__")] or list(labels)
         rest = (1.0 - p) / max(1, len(names) - 1)
         chances = {name: p if name == spelled else rest for name in names}
-        return replace(
-            base or Step(), text=written, label=spelled, chances={**chances, spelled: p}
-        )
+        return replace(base or Step(), text=written, label=spelled, chances={**chances, spelled: p})
 
     return script

@@ -39,15 +39,12 @@ def shaped(
     """
     spelled = next((name for name in labels_in(schema) if _same(name, label)), label)
     answer = {
-        key: _value(key, sub, label, entities or [])
-        for key, sub in schema.get("properties", {}).items()
+        key: _value(key, sub, label, entities or []) for key, sub in schema.get("properties", {}).items()
     }
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":")), spelled
 
 
-def _value(
-    key: str, schema: dict[str, Any], label: str, entities: list[dict[str, str]]
-) -> Any:
+def _value(key: str, schema: dict[str, Any], label: str, entities: list[dict[str, str]]) -> Any:
     if "anyOf" in schema:
         return _value(key, schema["anyOf"][0], label, entities)
     if "enum" in schema:
@@ -60,8 +57,7 @@ def _value(
     match kind:
         case "object":
             return {
-                name: _value(name, sub, label, entities)
-                for name, sub in schema.get("properties", {}).items()
+                name: _value(name, sub, label, entities) for name, sub in schema.get("properties", {}).items()
             }
         case "boolean":
             return _same(key, label)
@@ -69,9 +65,7 @@ def _value(
             return schema.get("minimum", 1)
         case "array" if "properties" in schema.get("items", {}):
             wanted = schema["items"]["properties"]
-            return [
-                {name: entity.get(name, "") for name in wanted} for entity in entities
-            ]
+            return [{name: entity.get(name, "") for name in wanted} for entity in entities]
         case "array":
             allowed = schema.get("items", {}).get("enum", [])
             return [value for value in allowed if _same(str(value), label)]
@@ -80,15 +74,10 @@ def _value(
 
 
 def _same(one: str, other: str) -> bool:
-    return (
-        one.casefold().replace("_", " ").strip()
-        == other.casefold().replace("_", " ").strip()
-    )
+    return one.casefold().replace("_", " ").strip() == other.casefold().replace("_", " ").strip()
 
 
-def tokens_with(
-    text: str, label: str, chances: dict[str, float]
-) -> list[dict[str, Any]]:
+def tokens_with(text: str, label: str, chances: dict[str, float]) -> list[dict[str, Any]]:
     """Tokens of a JSON text: `label` is one token with these probabilities, everything else is certain.
 
     Args:

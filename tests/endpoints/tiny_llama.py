@@ -33,11 +33,7 @@ _TEMPLATE = (
 
 def missing() -> str:
     """Why the server cannot run here; empty when it can."""
-    absent = [
-        name
-        for name in ("xllamacpp", "gguf", "numpy")
-        if importlib.util.find_spec(name) is None
-    ]
+    absent = [name for name in ("xllamacpp", "gguf", "numpy") if importlib.util.find_spec(name) is None]
     return f"not installed: {', '.join(absent)}" if absent else ""
 
 
@@ -47,13 +43,7 @@ def _letters() -> dict[int, str]:
     shown = list(plain)
     for byte in range(256):
         if byte not in plain:
-            shown.append(
-                256
-                + len(shown)
-                - len(range(33, 127))
-                - len(range(161, 173))
-                - len(range(174, 256))
-            )
+            shown.append(256 + len(shown) - len(range(33, 127)) - len(range(161, 173)) - len(range(174, 256)))
             plain.append(byte)
     return {byte: chr(code) for byte, code in zip(plain, shown, strict=True)}
 
@@ -191,9 +181,7 @@ def running(timeout_s: float = 120.0) -> Iterator[str]:
 
 def _is_ready(port: int) -> bool:
     try:
-        with urllib.request.urlopen(
-            f"http://127.0.0.1:{port}/health", timeout=2
-        ) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
@@ -202,9 +190,7 @@ def _is_ready(port: int) -> bool:
 def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument(
-        "--weights", type=Path, help="a weights file; made when left out"
-    )
+    parser.add_argument("--weights", type=Path, help="a weights file; made when left out")
     parser.add_argument("--port", type=int, default=8098)
     args = parser.parse_args()
     if args.weights is not None:

@@ -28,9 +28,7 @@ class Call:
         """The body as JSON; an empty object when there is none."""
         return json.loads(self.body) if self.body else {}
 
-    async def send(
-        self, body: Any, status: int = 200, headers: dict[str, str] | None = None
-    ) -> None:
+    async def send(self, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
         """A whole answer: bytes as they are, anything else as JSON."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         await self.start(status, {"Content-Length": str(len(raw)), **(headers or {})})
@@ -78,9 +76,7 @@ class Seen:
 class WireServer:
     """Answers every request through `answer`; a context manager."""
 
-    def __init__(
-        self, host: str = "127.0.0.1", port: int = 0, keep_bodies: bool = True
-    ) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, keep_bodies: bool = True) -> None:
         self.seen = Seen()
         self._host, self._port, self._keep_bodies = host, port, keep_bodies
         self._loop = asyncio.new_event_loop()
@@ -109,9 +105,7 @@ class WireServer:
         self._thread.start()
 
         async def listen() -> None:
-            self._server = await asyncio.start_server(
-                self._connection, self._host, self._port
-            )
+            self._server = await asyncio.start_server(self._connection, self._host, self._port)
 
         asyncio.run_coroutine_threadsafe(listen(), self._loop).result(10)
         return self
@@ -137,9 +131,7 @@ class WireServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    async def _connection(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.seen.accepts += 1
         task = asyncio.current_task()
         assert task is not None
@@ -158,9 +150,7 @@ class WireServer:
             self._tasks.discard(task)
             writer.transport.abort() if writer.is_closing() else writer.close()
 
-    async def _request(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bool:
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, path, _ = head[0].split(" ", 2)
         pairs = [line.split(":", 1) for line in head[1:] if ":" in line]
@@ -202,9 +192,7 @@ def completion(
     choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": finish}
     if tokens is not None:
         choice["logprobs"] = {"content": tokens}
-    billed = (
-        completion_tokens if completion_tokens is not None else max(1, len(text) // 4)
-    )
+    billed = completion_tokens if completion_tokens is not None else max(1, len(text) // 4)
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",

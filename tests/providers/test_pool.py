@@ -30,9 +30,7 @@ OK = Step(text="yes")
 
 
 def question(tag: str = "0", **changes: Any) -> Request:
-    made = Request(
-        model="m", messages=(Message(role="user", content=f"text {tag}"),), tag=tag
-    )
+    made = Request(model="m", messages=(Message(role="user", content=f"text {tag}"),), tag=tag)
     return made.model_copy(update=changes)
 
 
@@ -54,14 +52,11 @@ class Outcomes:
     @property
     def kinds(self) -> Counter[str]:
         return Counter(
-            "reply" if isinstance(o, Reply) else o.code
-            for o in itertools.chain(*self.by_tag.values())
+            "reply" if isinstance(o, Reply) else o.code for o in itertools.chain(*self.by_tag.values())
         )
 
     def each_once(self, n: int) -> bool:
-        return len(self.by_tag) == n and all(
-            len(outcomes) == 1 for outcomes in self.by_tag.values()
-        )
+        return len(self.by_tag) == n and all(len(outcomes) == 1 for outcomes in self.by_tag.values())
 
 
 def ask(pool: Pool, server: ScriptedServer, requests: Any, **endpoint: Any) -> Outcomes:
@@ -70,12 +65,8 @@ def ask(pool: Pool, server: ScriptedServer, requests: Any, **endpoint: Any) -> O
     return outcomes
 
 
-def one(
-    pool: Pool, server: ScriptedServer, request: Request | None = None, **endpoint: Any
-) -> Reply:
-    return pool.ask_one(
-        Endpoint(server.base_url, **endpoint), request or question(), privacy=OPEN
-    )
+def one(pool: Pool, server: ScriptedServer, request: Request | None = None, **endpoint: Any) -> Reply:
+    return pool.ask_one(Endpoint(server.base_url, **endpoint), request or question(), privacy=OPEN)
 
 
 def error_of(
@@ -86,18 +77,14 @@ def error_of(
     return caught.value
 
 
-def test_every_request_is_answered_once_in_the_calling_thread(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_every_request_is_answered_once_in_the_calling_thread(pool: Pool, scripted: ScriptedServer) -> None:
     scripted.script = OK
     outcomes = ask(pool, scripted, questions(100), concurrency=16)
     assert outcomes.each_once(100) and outcomes.kinds == {"reply": 100}
     assert outcomes.threads == {threading.get_ident()}
 
 
-def test_no_more_than_the_stated_number_is_in_flight(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_no_more_than_the_stated_number_is_in_flight(pool: Pool, scripted: ScriptedServer) -> None:
     scripted.script = Step(latency_s=0.02)
     ask(pool, scripted, questions(40), concurrency=5)
     assert 1 < scripted.seen.peak <= 5
@@ -153,17 +140,13 @@ FAULTS = {
     "empty body": Step("raw", body=b""),
     "a JSON list": Step("raw", body=[]),
     "no choices": Step("raw", body={"choices": []}),
-    "a failure inside a success": Step(
-        "raw", body={"error": {"code": 502, "message": "upstream"}}
-    ),
+    "a failure inside a success": Step("raw", body={"error": {"code": 502, "message": "upstream"}}),
     "deep JSON": Step("raw", body=b"[" * 50_000),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
-def test_a_passing_fault_is_tried_again(
-    pool: Pool, scripted: ScriptedServer, fault: Step
-) -> None:
+def test_a_passing_fault_is_tried_again(pool: Pool, scripted: ScriptedServer, fault: Step) -> None:
     scripted.script = [fault, fault, OK]
     reply = one(pool, scripted)
     assert (reply.text, reply.attempts, scripted.chats) == ("yes", 3, 3)
@@ -185,25 +168,19 @@ FINAL = {
 
 
 @pytest.mark.parametrize("code", FINAL)
-def test_a_lasting_fault_is_not_tried_again(
-    pool: Pool, scripted: ScriptedServer, code: str
-) -> None:
+def test_a_lasting_fault_is_not_tried_again(pool: Pool, scripted: ScriptedServer, code: str) -> None:
     scripted.script = FINAL[code]
     error = error_of(pool, scripted)
     assert (error.code, error.attempts, scripted.chats) == (code, 1, 1)
 
 
-def test_a_slow_answer_is_waited_for_up_to_the_time_limit(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_a_slow_answer_is_waited_for_up_to_the_time_limit(pool: Pool, scripted: ScriptedServer) -> None:
     scripted.script = Step("slow_body", text="yes")
     assert one(pool, scripted).text == "yes"
     assert error_of(pool, scripted, timeout_s=0.1).code == "timeout"
 
 
-def test_an_answer_of_the_wrong_type_is_read_all_the_same(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_an_answer_of_the_wrong_type_is_read_all_the_same(pool: Pool, scripted: ScriptedServer) -> None:
     scripted.script = Step("wrong_type", text="yes")
     assert one(pool, scripted).text == "yes"
 
@@ -219,26 +196,20 @@ def test_storms_of_every_fault_lose_nothing(scripted: ScriptedServer) -> None:
         return rng.choice(faults) if roll < 0.5 else OK
 
     scripted.script = script
-    stubborn = Pool(
-        RetryPolicy(attempts=12, base_s=0.002, cap_s=0.01), rng=random.Random(1)
-    )
+    stubborn = Pool(RetryPolicy(attempts=12, base_s=0.002, cap_s=0.01), rng=random.Random(1))
     outcomes = ask(stubborn, scripted, questions(400), concurrency=24)
     stubborn.close()
     assert outcomes.each_once(400)
     assert outcomes.kinds == {"reply": 400}
 
 
-def test_a_request_is_given_up_after_the_last_attempt(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_a_request_is_given_up_after_the_last_attempt(pool: Pool, scripted: ScriptedServer) -> None:
     scripted.script = Step("error")
     error = error_of(pool, scripted)
     assert (error.code, error.attempts, scripted.chats) == ("server_error", 6, 6)
 
 
-def test_tokens_of_every_attempt_are_added_up(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_tokens_of_every_attempt_are_added_up(pool: Pool, scripted: ScriptedServer) -> None:
     cut = Step(text="lab", finish="length", prompt_tokens=10, completion_tokens=5)
     scripted.script = [cut, Step(text="label", prompt_tokens=10, completion_tokens=7)]
     reply = one(pool, scripted, question(max_tokens=5))
@@ -250,17 +221,13 @@ def test_tokens_of_every_attempt_are_added_up(
     assert [body["max_tokens"] for body in scripted.seen.bodies] == [5, 10]
 
 
-def test_an_answer_that_is_cut_twice_says_so(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_an_answer_that_is_cut_twice_says_so(pool: Pool, scripted: ScriptedServer) -> None:
     scripted.script = Step(text="never ends", finish="length")
     reply = one(pool, scripted)
     assert (reply.finish, scripted.chats) == ("length", 2)
 
 
-def test_runaway_blanks_are_asked_for_again_more_loosely(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_runaway_blanks_are_asked_for_again_more_loosely(pool: Pool, scripted: ScriptedServer) -> None:
     scripted.script = [
         Step(text="{" + " \n" * 50, finish="length"),
         Step(text='{"a":1}'),
@@ -273,9 +240,7 @@ def test_runaway_blanks_are_asked_for_again_more_loosely(
 
 
 def test_a_refusal_comes_back_as_one(pool: Pool, scripted: ScriptedServer) -> None:
-    scripted.script = Step(
-        "raw", body={"choices": [{"message": {"content": None, "refusal": "No."}}]}
-    )
+    scripted.script = Step("raw", body={"choices": [{"message": {"content": None, "refusal": "No."}}]})
     assert one(pool, scripted).finish == "refused"
     scripted.script = Step(
         "error",
@@ -320,14 +285,10 @@ def test_a_field_the_endpoint_does_not_know_is_left_out_from_then_on(
     assert scripted.chats == 7
 
 
-def test_known_capabilities_save_the_detour(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_known_capabilities_save_the_detour(pool: Pool, scripted: ScriptedServer) -> None:
     from datetime import UTC, datetime
 
-    seen = Capabilities(
-        structured="json_object", logprobs=False, checked_at=datetime.now(UTC)
-    )
+    seen = Capabilities(structured="json_object", logprobs=False, checked_at=datetime.now(UTC))
     asked = question(output_schema=SCHEMA, top_logprobs=5)
     one(pool, scripted, asked, capabilities=seen)
     body = scripted.seen.bodies[0]
@@ -374,9 +335,7 @@ def test_a_stated_wait_pauses_the_whole_endpoint(
 
     def script(number: int, _: dict[str, Any]) -> Step:
         sent_at.append(fake.now)
-        return (
-            Step("rate_limited", headers={"Retry-After": value}) if number == 1 else OK
-        )
+        return Step("rate_limited", headers={"Retry-After": value}) if number == 1 else OK
 
     scripted.script = script
     outcomes = ask(pool, scripted, questions(5), concurrency=1)
@@ -441,9 +400,7 @@ def test_a_dead_endpoint_is_left_alone_after_a_few_failures(pool: Pool) -> None:
     assert set(outcomes.kinds) <= {"unreachable", "circuit_open"}
     assert outcomes.kinds["circuit_open"] > 190
     message = next(
-        o
-        for [o] in outcomes.by_tag.values()
-        if isinstance(o, ProviderError) and o.code == "circuit_open"
+        o for [o] in outcomes.by_tag.values() if isinstance(o, ProviderError) and o.code == "circuit_open"
     )
     assert "unreachable" in message.message and message.hint
 
@@ -456,21 +413,15 @@ def test_a_refused_key_stops_the_asking(pool: Pool, scripted: ScriptedServer) ->
     assert scripted.chats < 10
 
 
-def test_a_recovered_endpoint_is_asked_again_the_next_time(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_a_recovered_endpoint_is_asked_again_the_next_time(pool: Pool, scripted: ScriptedServer) -> None:
     scripted.script = Step("error", status=401)
     ask(pool, scripted, questions(10), concurrency=1)
     scripted.script = OK
     assert ask(pool, scripted, questions(10)).kinds == {"reply": 10}
 
 
-def test_single_failures_between_answers_do_not_count_as_down(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
-    scripted.script = lambda number, _: (
-        Step("error", status=401) if number % 3 == 0 else OK
-    )
+def test_single_failures_between_answers_do_not_count_as_down(pool: Pool, scripted: ScriptedServer) -> None:
+    scripted.script = lambda number, _: Step("error", status=401) if number % 3 == 0 else OK
     kinds = ask(pool, scripted, questions(60), concurrency=1).kinds
     assert kinds["circuit_open"] == 0 and kinds["reply"] == 40
 
@@ -491,19 +442,10 @@ def test_the_key_is_sent_and_never_shown(
     assert scripted.seen.authorizations[0] == f"Bearer {key}"
     reply = one(pool, scripted, key=key)
     assert reply.text == "yes"
-    assert (
-        key
-        not in str(first)
-        + first.hint
-        + repr(first)
-        + repr(Endpoint("http://h/v1", key))
-        + caplog.text
-    )
+    assert key not in str(first) + first.hint + repr(first) + repr(Endpoint("http://h/v1", key)) + caplog.text
 
 
-def test_a_key_that_would_forge_headers_is_refused(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_a_key_that_would_forge_headers_is_refused(pool: Pool, scripted: ScriptedServer) -> None:
     assert error_of(pool, scripted, key="a\r\nX-Evil: 1").code == "bad_key"
     assert scripted.seen.requests == 0
 
@@ -532,9 +474,7 @@ def test_an_exception_of_the_caller_ends_the_asking_and_comes_through(
     assert scripted.chats < 10
 
 
-def test_two_threads_may_ask_the_same_endpoint(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_two_threads_may_ask_the_same_endpoint(pool: Pool, scripted: ScriptedServer) -> None:
     scripted.script = Step(text="yes", latency_s=0.01)
     collected = [Outcomes(), Outcomes()]
     threads = [
@@ -548,10 +488,7 @@ def test_two_threads_may_ask_the_same_endpoint(
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert all(
-        outcomes.each_once(30) and outcomes.kinds == {"reply": 30}
-        for outcomes in collected
-    )
+    assert all(outcomes.each_once(30) and outcomes.kinds == {"reply": 30} for outcomes in collected)
     assert scripted.seen.peak <= 4
 
 

@@ -116,9 +116,7 @@ def connects(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return seen
 
 
-def test_a_private_project_opens_no_connection_to_a_foreign_address(
-    pool: Pool, connects: list[Any]
-) -> None:
+def test_a_private_project_opens_no_connection_to_a_foreign_address(pool: Pool, connects: list[Any]) -> None:
     address = own_address()
     listener = Listener(address or "127.0.0.1")
     urls = [
@@ -160,9 +158,7 @@ def test_localhost_is_this_machine_whatever_the_tables_say() -> None:
         async def close(self) -> None:
             pass
 
-    found = asyncio.run(
-        GuardedResolver(Lying()).resolve("localhost", 80, socket.AF_UNSPEC)
-    )
+    found = asyncio.run(GuardedResolver(Lying()).resolve("localhost", 80, socket.AF_UNSPEC))
     assert {entry["host"] for entry in found} == {"127.0.0.1", "::1"}
 
 
@@ -189,9 +185,7 @@ def test_a_name_that_turns_into_a_metadata_address_is_not_connected_to() -> None
         asyncio.run(GuardedResolver(Rebinding()).resolve("innocent.example", 80))
 
 
-def test_a_private_project_reaches_a_model_on_this_machine(
-    pool: Pool, scripted: ScriptedServer
-) -> None:
+def test_a_private_project_reaches_a_model_on_this_machine(pool: Pool, scripted: ScriptedServer) -> None:
     reply = pool.ask_one(Endpoint(scripted.base_url), QUESTION, privacy=PRIVATE)
     assert isinstance(reply, Reply)
     by_name = Endpoint(f"http://localhost:{scripted.port}/v1")
@@ -204,8 +198,6 @@ def test_a_redirect_is_not_followed(pool: Pool, scripted: ScriptedServer) -> Non
     with ScriptedServer() as other:
         scripted.script = Step("redirect", text=f"{other.base_url}/chat/completions")
         with pytest.raises(ProviderError) as caught:
-            pool.ask_one(
-                Endpoint(scripted.base_url, "key"), QUESTION, privacy=Privacy()
-            )
+            pool.ask_one(Endpoint(scripted.base_url, "key"), QUESTION, privacy=Privacy())
         assert caught.value.code == "redirected"
         assert other.seen.accepts == 0

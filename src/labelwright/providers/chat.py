@@ -112,9 +112,7 @@ def structure_for(request: Request, dialect: Dialect) -> Structure:
     return dialect.structured if request.structured == "auto" else request.structured
 
 
-def step_down(
-    request: Request, dialect: Dialect, error: ProviderError
-) -> tuple[Dialect, bool] | None:
+def step_down(request: Request, dialect: Dialect, error: ProviderError) -> tuple[Dialect, bool] | None:
     """A simpler way to say the same, after an endpoint refused one; None when the refusal is about something else.
 
     Returns:
@@ -123,10 +121,7 @@ def step_down(
     """
     said = error.message.casefold()
     if error.code == "bad_schema":
-        if (
-            request.structured != "auto"
-            or structure_for(request, dialect) != "json_schema"
-        ):
+        if request.structured != "auto" or structure_for(request, dialect) != "json_schema":
             return None
         return dialect.model_copy(update={"structured": "json_object"}), False
     if error.code != "bad_request":
@@ -136,15 +131,8 @@ def step_down(
             return dialect.model_copy(update={"top_max": 5}), True
         return dialect.model_copy(update={"logprobs": False}), True
     if "max_completion_tokens" in said and dialect.tokens_field == "max_tokens":
-        return dialect.model_copy(
-            update={"tokens_field": "max_completion_tokens"}
-        ), True
-    if (
-        "response_format" in said
-        or "json_schema" in said
-        or "json_object" in said
-        or "guided" in said
-    ):
+        return dialect.model_copy(update={"tokens_field": "max_completion_tokens"}), True
+    if "response_format" in said or "json_schema" in said or "json_object" in said or "guided" in said:
         structure = structure_for(request, dialect)
         less = _LESS[structure]
         if request.structured == "auto" and less is not None:
@@ -201,9 +189,7 @@ def parse(
     message = choice.get("message")
     if not isinstance(message, dict) and not isinstance(choice.get("text"), str):
         raise _malformed("has no message", raw, secrets)
-    text, refusal = _content(
-        message if isinstance(message, dict) else {"content": choice["text"]}
-    )
+    text, refusal = _content(message if isinstance(message, dict) else {"content": choice["text"]})
     finish = choice.get("finish_reason")
     finish = clean(finish)[:40] if isinstance(finish, str) and finish else "stop"
     if refusal or finish == "content_filter":
@@ -218,19 +204,14 @@ def parse(
     )
 
 
-def load(
-    raw: bytes, headers: Mapping[str, str], secrets: tuple[str, ...] = ()
-) -> dict[str, Any]:
+def load(raw: bytes, headers: Mapping[str, str], secrets: tuple[str, ...] = ()) -> dict[str, Any]:
     """The JSON object in a body.
 
     Raises:
         ProviderError: `not_an_api` for a web page, `malformed_reply` for anything else that is not a JSON object.
     """
     start = raw[:200].lstrip().lower()
-    if (
-        start.startswith((b"<!doctype", b"<html"))
-        or "text/html" in headers.get("content-type", "").lower()
-    ):
+    if start.startswith((b"<!doctype", b"<html")) or "text/html" in headers.get("content-type", "").lower():
         raise ProviderError(
             "not_an_api",
             "The endpoint answered with a web page, not with a model's answer.",
@@ -260,9 +241,7 @@ def failure(
     if 300 <= status < 400:
         return ProviderError("redirected", f"The endpoint redirects elsewhere (HTTP {status}); that is not followed.",
                              "Enter the address it redirects to.")  # fmt: skip
-    if status == 402 or (
-        status in (403, 429) and any(mark in low for mark in _QUOTA_MARKS)
-    ):
+    if status == 402 or (status in (403, 429) and any(mark in low for mark in _QUOTA_MARKS)):
         return ProviderError("quota_exhausted", f"The endpoint says the quota is used up{quote}",
                              "Raise the limit or add credit at the provider, then resume.")  # fmt: skip
     if status == 429:
@@ -279,9 +258,7 @@ def failure(
     if any(mark in low for mark in _FILTER_MARKS):
         return Refused("refused", f"The provider's filter refused this text{quote}")
     if status in (400, 422, 500) and any(mark in low for mark in _BAD_SCHEMA_MARKS):
-        return ProviderError(
-            "bad_schema", f"The endpoint cannot use the output schema{quote}"
-        )
+        return ProviderError("bad_schema", f"The endpoint cannot use the output schema{quote}")
     if status in (502, 503, 504, 529):
         error = ProviderError("overloaded", f"The endpoint is overloaded or starting (HTTP {status}){quote}",
                               retryable=True)  # fmt: skip
@@ -296,9 +273,7 @@ def failure(
     if status == 404:
         return ProviderError("not_found", f"The endpoint knows neither this path nor this model (HTTP 404){quote}",
                              "Check the address (it usually ends with /v1) and the model name.")  # fmt: skip
-    return ProviderError(
-        "bad_request", f"The endpoint refused the request (HTTP {status}){quote}"
-    )
+    return ProviderError("bad_request", f"The endpoint refused the request (HTTP {status}){quote}")
 
 
 def upstream_words(raw: bytes, secrets: tuple[str, ...] = ()) -> str:
@@ -311,15 +286,9 @@ def upstream_words(raw: bytes, secrets: tuple[str, ...] = ()) -> str:
     if isinstance(answer, dict):
         error = answer.get("error", answer.get("detail", answer.get("message")))
         inner = error.get("message") if isinstance(error, dict) else error
-        kind = (
-            error.get("type") or error.get("code") if isinstance(error, dict) else None
-        )
+        kind = error.get("type") or error.get("code") if isinstance(error, dict) else None
         if isinstance(inner, str):
-            text = (
-                inner
-                if not isinstance(kind, str) or kind in inner
-                else f"{inner} ({kind})"
-            )
+            text = inner if not isinstance(kind, str) or kind in inner else f"{inner} ({kind})"
     elif text.lstrip().startswith("<"):
         return ""
     return excerpt(redact(" ".join(text.split()), secrets), UPSTREAM_EXCERPT)
@@ -349,9 +318,7 @@ def _constant(name: str) -> float | None:
 
 
 def _malformed(what: str, raw: bytes, secrets: tuple[str, ...]) -> ProviderError:
-    said = excerpt(
-        redact(" ".join(raw[:1_000].decode("utf-8", "replace").split()), secrets), 120
-    )
+    said = excerpt(redact(" ".join(raw[:1_000].decode("utf-8", "replace").split()), secrets), 120)
     # Mostly a cut connection or a proxy's doing, so the same request may succeed.
     return ProviderError(
         "malformed_reply",
@@ -378,9 +345,7 @@ def _usage(usage: object) -> Usage:
     details = usage.get("prompt_tokens_details")
     return Usage(
         prompt_tokens=_count(usage.get("prompt_tokens")),
-        cached_tokens=_count(details.get("cached_tokens"))
-        if isinstance(details, dict)
-        else None,
+        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
         completion_tokens=_count(usage.get("completion_tokens")),
     )
 
@@ -388,9 +353,7 @@ def _usage(usage: object) -> Usage:
 def _count(value: object) -> int | None:
     return (
         value
-        if isinstance(value, int)
-        and not isinstance(value, bool)
-        and 0 <= value < _MOST_TOKENS
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
         else None
     )
 
@@ -414,11 +377,7 @@ def _chat_tokens(content: list[Any]) -> tuple[Token, ...] | None:
             # One unreadable token would shift every later character, so the whole list is worth nothing.
             return None
         alternatives = entry.get("top_logprobs")
-        top = (
-            [_chance(other) for other in alternatives]
-            if isinstance(alternatives, list)
-            else []
-        )
+        top = [_chance(other) for other in alternatives] if isinstance(alternatives, list) else []
         found.append(_token(chance, [other for other in top if other is not None]))
     return tuple(found) or None
 
@@ -437,9 +396,7 @@ def _legacy_tokens(logprobs: dict[str, Any]) -> tuple[Token, ...] | None:
         chance = _chance({"token": token, "logprob": logprob})
         if chance is None:
             return None
-        here = (
-            tops[position] if isinstance(tops, list) and position < len(tops) else None
-        )
+        here = tops[position] if isinstance(tops, list) and position < len(tops) else None
         pairs = here.items() if isinstance(here, dict) else ()
         top = [_chance({"token": other, "logprob": value}) for other, value in pairs]
         found.append(_token(chance, [other for other in top if other is not None]))
@@ -448,20 +405,14 @@ def _legacy_tokens(logprobs: dict[str, Any]) -> tuple[Token, ...] | None:
 
 def _token(chance: TokenChance, top: list[TokenChance]) -> Token:
     ordered = tuple(sorted(top, key=lambda other: -other.logprob))
-    return Token(
-        token=chance.token, bytes=chance.bytes, logprob=chance.logprob, top=ordered
-    )
+    return Token(token=chance.token, bytes=chance.bytes, logprob=chance.logprob, top=ordered)
 
 
 def _chance(entry: object) -> TokenChance | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
         return None
     logprob = entry.get("logprob")
-    if (
-        isinstance(logprob, bool)
-        or not isinstance(logprob, int | float)
-        or math.isnan(logprob)
-    ):
+    if isinstance(logprob, bool) or not isinstance(logprob, int | float) or math.isnan(logprob):
         return None
     raw = entry.get("bytes")
     octets: tuple[int, ...] | None = None
@@ -470,9 +421,5 @@ def _chance(entry: object) -> TokenChance | None:
     ):
         octets = tuple(raw)
     # Rounding can put a certain token a hair above 0, and some servers send -inf for what a grammar forbids.
-    bounded = (
-        min(0.0, max(_LOWEST_LOGPROB, float(logprob)))
-        if abs(logprob) < 1e300
-        else _LOWEST_LOGPROB
-    )
+    bounded = min(0.0, max(_LOWEST_LOGPROB, float(logprob))) if abs(logprob) < 1e300 else _LOWEST_LOGPROB
     return TokenChance(token=clean(entry["token"]), bytes=octets, logprob=bounded)

@@ -120,15 +120,11 @@ class Lane:
                 self.limit = max(1.0, self.limit / 2)
                 self._halved_at = self._clock()
             if error.retry_after_s is not None:
-                self._paused_until = max(
-                    self._paused_until, self._clock() + error.retry_after_s
-                )
+                self._paused_until = max(self._paused_until, self._clock() + error.retry_after_s)
         self._count(error)
 
     def _count(self, error: ProviderError) -> None:
-        kind = {"overloaded": "server_error", "timeout": "unreachable"}.get(
-            error.code, error.code
-        )
+        kind = {"overloaded": "server_error", "timeout": "unreachable"}.get(error.code, error.code)
         if kind == "quota_exhausted":
             self.opened = error
             return
@@ -145,9 +141,6 @@ class Lane:
         if not self._row:
             self._row_since = self._clock()
         self._row[kind] = self._row.get(kind, 0) + 1
-        long_enough = (
-            self._clock() - self._row_since >= self._breaker.span_s
-            or kind == "unauthorized"
-        )
+        long_enough = self._clock() - self._row_since >= self._breaker.span_s or kind == "unauthorized"
         if self._row[kind] >= limit and long_enough:
             self.opened = error

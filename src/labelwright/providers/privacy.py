@@ -83,11 +83,7 @@ def host_of(url: str) -> str:
             "The address of the endpoint cannot be read.",
             "Use http://host:port/v1.",
         ) from None
-    if (
-        scheme not in ("http", "https")
-        or not host
-        or any(c.isspace() or ord(c) < 32 for c in url)
-    ):
+    if scheme not in ("http", "https") or not host or any(c.isspace() or ord(c) < 32 for c in url):
         raise Invalid(
             "bad_url",
             "The address of an endpoint starts with http:// or https:// and names a host.",
@@ -133,9 +129,7 @@ class GuardedResolver(AbstractResolver):
         """
         name = _plain(host)
         if name == "localhost":
-            families = (
-                [family] if family in _LOOPBACK else [socket.AF_INET, socket.AF_INET6]
-            )
+            families = [family] if family in _LOOPBACK else [socket.AF_INET, socket.AF_INET6]
             return [_entry(name, _LOOPBACK[f], port, f) for f in families]
         found = await self._inner.resolve(host, port, family)
         if name in self.allowed:

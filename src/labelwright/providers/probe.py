@@ -33,15 +33,11 @@ def probe(
         ProviderError: It cannot be reached, refuses the key, or has no model to try.
         PrivacyRefused: It may not be asked.
     """
-    endpoint = Endpoint(
-        endpoint.base_url, endpoint.key, endpoint.concurrency, endpoint.timeout_s
-    )
+    endpoint = Endpoint(endpoint.base_url, endpoint.key, endpoint.concurrency, endpoint.timeout_s)
     names, context = _models(pool, endpoint, privacy, model)
     model = model or next(iter(names), "")
     if not model:
-        raise ProviderError(
-            "no_model", "The endpoint names no models.", "Enter the name of a model."
-        )
+        raise ProviderError("no_model", "The endpoint names no models.", "Enter the name of a model.")
     plain = _try(pool, endpoint, _request(model), privacy)
     if isinstance(plain, ProviderError):
         raise plain
@@ -66,32 +62,24 @@ def probe(
 
 def _request(model: str, **changes: Any) -> Request:
     hello = (Message(role="user", content="Say hello in one word."),)
-    return Request(model=model, messages=hello, max_tokens=4, seed=1).model_copy(
-        update=changes
-    )
+    return Request(model=model, messages=hello, max_tokens=4, seed=1).model_copy(update=changes)
 
 
-def _try(
-    pool: Pool, endpoint: Endpoint, request: Request, privacy: Privacy
-) -> Reply | ProviderError:
+def _try(pool: Pool, endpoint: Endpoint, request: Request, privacy: Privacy) -> Reply | ProviderError:
     try:
         return pool.ask_one(endpoint, request, privacy=privacy)
     except ProviderError as error:
         return error
 
 
-def _structure(
-    pool: Pool, endpoint: Endpoint, model: str, privacy: Privacy
-) -> Structure:
+def _structure(pool: Pool, endpoint: Endpoint, model: str, privacy: Privacy) -> Structure:
     schema = {
         "type": "object",
         "properties": {"codeword": {"type": "string", "enum": list(_CODEWORDS)}},
         "required": ["codeword"],
         "additionalProperties": False,
     }
-    strict = _request(
-        model, output_schema=schema, max_tokens=200, structured="json_schema"
-    )
+    strict = _request(model, output_schema=schema, max_tokens=200, structured="json_schema")
     answer = _object(_try(pool, endpoint, strict, privacy))
     if answer is not None and answer.get("codeword") in _CODEWORDS:
         return "json_schema"
@@ -106,11 +94,7 @@ def _structure(
             ),
         }
     )
-    return (
-        "json_object"
-        if _object(_try(pool, endpoint, loose, privacy)) is not None
-        else "none"
-    )
+    return "json_object" if _object(_try(pool, endpoint, loose, privacy)) is not None else "none"
 
 
 def _object(outcome: Reply | ProviderError) -> dict[str, Any] | None:
@@ -123,9 +107,7 @@ def _object(outcome: Reply | ProviderError) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _models(
-    pool: Pool, endpoint: Endpoint, privacy: Privacy, wanted: str
-) -> tuple[list[str], int | None]:
+def _models(pool: Pool, endpoint: Endpoint, privacy: Privacy, wanted: str) -> tuple[list[str], int | None]:
     """Names of the models, and the context of the wanted one (or the first) in tokens where the endpoint says it."""
     try:
         answer = pool.get_json(endpoint, "/models", privacy=privacy)
@@ -134,17 +116,11 @@ def _models(
             return [], None
         raise
     rows = answer.get("data")
-    rows = (
-        [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    )
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     named = [
-        (clean(row["id"]), row)
-        for row in rows[:_MOST_MODELS]
-        if isinstance(row.get("id"), str) and row["id"]
+        (clean(row["id"]), row) for row in rows[:_MOST_MODELS] if isinstance(row.get("id"), str) and row["id"]
     ]
-    about = next(
-        (row for name, row in named if name == wanted), named[0][1] if named else {}
-    )
+    about = next((row for name, row in named if name == wanted), named[0][1] if named else {})
     meta = about.get("meta")
     sources: Sequence[dict[str, Any]] = (about, meta if isinstance(meta, dict) else {})
     keys = (
@@ -157,11 +133,7 @@ def _models(
     )
     found = [source.get(key) for key in keys for source in sources]
     context = next(
-        (
-            n
-            for n in found
-            if isinstance(n, int) and not isinstance(n, bool) and 0 < n < 2**31
-        ),
+        (n for n in found if isinstance(n, int) and not isinstance(n, bool) and 0 < n < 2**31),
         None,
     )
     return [name for name, _ in named], context
