@@ -26,6 +26,7 @@ from labelwright.flows.settle import failure_of, store_readings
 from labelwright.prompting import estimate_tokens, read
 from labelwright.providers import Endpoint, cost_usd
 from labelwright.store import asset as assets
+from labelwright.store import exchange
 from labelwright.store import project as projects
 from labelwright.store import run as runs
 from labelwright.store import tables as t
@@ -160,7 +161,7 @@ class Asking:
         parts, after = self._parts(), 0
         while True:
             with self._workbench.store.read() as tx:
-                kept = runs.answered(tx, self._run.id, "asked", parts, after, FLUSH_N)
+                kept = exchange.answered(tx, self._run.id, "asked", parts, after, FLUSH_N)
                 texts = assets.texts(tx, [each.asset_id for each in kept])
             if not kept:
                 break
@@ -334,7 +335,7 @@ class Asking:
             costs: list[Decimal | None] = []
             for part, (request, reply) in sorted(asked.replies.items())[asked.kept :]:
                 digest = hashlib.sha256(request.model_dump_json(exclude={"tag"}).encode()).hexdigest()
-                runs.keep_reply(tx, run_id, asset_id, part, digest, reply, now)
+                exchange.keep_reply(tx, run_id, asset_id, part, digest, reply, now)
                 prompt += reply.usage.prompt_tokens or 0
                 completion += reply.usage.completion_tokens or 0
                 retried += reply.attempts - 1 + (part > 0)

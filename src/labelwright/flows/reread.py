@@ -9,9 +9,9 @@ from labelwright.flows import guard, settle
 from labelwright.flows.predict import steered
 from labelwright.prompting import read
 from labelwright.store import asset as assets
+from labelwright.store import exchange, work
 from labelwright.store import run as runs
 from labelwright.store import tables as t
-from labelwright.store import work
 from labelwright.store.db import Tx
 from labelwright.workbench import Workbench
 
@@ -35,7 +35,7 @@ def reread(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> 
         after = 0
         while True:
             with workbench.store.write() as tx:
-                kept = runs.answered(tx, run_id, state, 1, after, _CHUNK)
+                kept = exchange.answered(tx, run_id, state, 1, after, _CHUNK)
                 if not kept:
                     break
                 after = kept[-1].asset_id
