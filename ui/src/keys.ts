@@ -106,8 +106,8 @@ export function changedKeys(): Record<string, string> {
 }
 
 export function changeKey(id: string, key: string | null): void {
-  const { [id]: _before, ...rest } = changedKeys();
-  localStorage.setItem(CHANGED, JSON.stringify(key === null ? rest : { ...rest, [id]: key }));
+  const others = Object.entries(changedKeys()).filter(([each]) => each !== id);
+  localStorage.setItem(CHANGED, JSON.stringify(Object.fromEntries(key === null ? others : [...others, [id, key]])));
 }
 
 export function singleKeysOff(): boolean {

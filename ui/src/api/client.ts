@@ -48,6 +48,11 @@ export async function must<T>(call: Promise<Outcome<T>>): Promise<T> {
   throw apiError(outcome.response.status, outcome.error);
 }
 
+/** The same, as a named noun: the client library widens tuples of shapes, which no caller here needs. */
+export async function mustBe<K extends keyof components["schemas"]>(call: Promise<Outcome<unknown>>): Promise<Noun<K>> {
+  return (await must(call)) as Noun<K>;
+}
+
 export function apiError(status: number, body: unknown): ApiError {
   const known = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
   const text = (name: string, otherwise: string): string => (typeof known[name] === "string" ? known[name] : otherwise);

@@ -265,8 +265,8 @@ function choose(state: State, question: Question & { kind: "choice" }, id: strin
 }
 
 function human(span: Span): Span {
-  const { score: _score, alignment: _alignment, ...rest } = span;
-  return rest;
+  const { id, label, start, end, attributes } = span;
+  return { id, label, start, end, ...(attributes === undefined ? {} : { attributes }) };
 }
 
 function remove(state: State, given: Fixed): State {

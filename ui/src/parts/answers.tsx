@@ -1,0 +1,23 @@
+import type { Question } from "../editor/types";
+import { t } from "../strings";
+import { LabelChip } from "./label";
+
+type Given = Readonly<Record<string, { kind: string; labels?: readonly string[]; value?: unknown; text?: string; spans?: readonly { label: string; start: number; end: number }[] }>>;
+
+/** Answers in short, as chips: dashed where only a model says so. */
+export function AnswerChips({ answers, questions, by, text }: { answers: Given | null | undefined; questions: readonly Question[]; by: "person" | "model" | null; text?: string }) {
+  const parts = questions.flatMap((q) => {
+    const answer = answers?.[q.id];
+    if (answer === undefined) return [];
+    const label = (id: string) => ("labels" in q ? q.labels.find((l) => l.id === id) : undefined);
+    if (answer.kind === "choice") return (answer.labels ?? []).map((id) => <LabelChip key={`${q.id}${id}`} name={label(id)?.name ?? id} colour={label(id)?.colour ?? "#888888"} suggested={by === "model"} />);
+    if (answer.kind === "span") {
+      const letters = text === undefined ? null : Array.from(text);
+      return (answer.spans ?? []).slice(0, 8).map((s, i) => <LabelChip key={`${q.id}${String(i)}`} name={`${letters === null ? "" : `${letters.slice(s.start, s.end).join("")} `}${label(s.label)?.name ?? s.label}`} colour={label(s.label)?.colour ?? "#888888"} suggested={by === "model"} />);
+    }
+    const shown = answer.kind === "text" ? answer.text : String(answer.value);
+    return [<span key={q.id} className={`lw-chip${by === "model" ? " lw-dashed" : ""}`} style={{ borderColor: "var(--lw-line3)" }}>{q.name}: {shown}</span>];
+  });
+  if (parts.length === 0) return <span className="lw-dim">{t("table.noAnswer")}</span>;
+  return <span className="lw-row" style={{ gap: 4 }}>{parts}</span>;
+}

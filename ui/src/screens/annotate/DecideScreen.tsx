@@ -1,0 +1,168 @@
+/** One text, one question, one key: accept what the model says, or name the label. */
+import { Button } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
+import { useQuery } from "@tanstack/react-query";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { Link, useParams } from "wouter";
+
+import { api, must } from "../../api/client";
+import { useMe } from "../../app/me";
+import { STILL, active, type Activity } from "../../editor/time";
+import type { Question } from "../../editor/types";
+import { digitOf, keyOf, match, typingIn } from "../../keys";
+import { outboxOf } from "../../outbox/server";
+import { Confidence, LabelChip } from "../../parts/label";
+import { Empty, Trouble, Waiting } from "../../parts/state";
+import { t } from "../../strings";
+import { Nothing, openCount, takeBack } from "./AnnotateScreen";
+import { useQueue } from "./queue";
+import { SyncState } from "./SyncState";
+
+interface Recent {
+  readonly id: string;
+  readonly text: string;
+  readonly label: string;
+}
+
+export default function DecideScreen() {
+  const project = Number(useParams()["id"]);
+  const me = useMe();
+  const outbox = useMemo(() => outboxOf(me.user.user_id), [me.user.user_id]);
+  const view = useQuery({
+    queryKey: ["project", project],
+    queryFn: () => must(api.GET("/api/projects/{project_id}", { params: { path: { project_id: project } } })),
+  });
+  const queue = useQueue(project, outbox, null);
+  const region = useRef<HTMLDivElement>(null);
+  const [recent, setRecent] = useState<readonly Recent[]>([]);
+  const [choosing, setChoosing] = useState(false);
+  const clock = useRef<Activity>(STILL);
+  const turn = queue.turn;
+  const asset = turn?.asset.id;
+
+  useEffect(() => {
+    clock.current = active(STILL, performance.now(), 15_000);
+    setChoosing(false);
+    region.current?.focus({ preventScroll: true });
+  }, [asset]);
+
+  const questions = (view.data?.ontology.questions ?? []) as unknown as Question[];
+  const question = questions.find((q): q is Question & { kind: "choice" } => q.kind === "choice" && !q.multiple && !q.retired);
+  const others = questions.some((q) => q.required && !q.retired && q.id !== question?.id && q.kind !== "span" && !q.depends_on);
+
+  const decide = useCallback(
+    (labelId: string) => {
+      if (turn === null || question === undefined) return;
+      const id = crypto.randomUUID();
+      const time = active(clock.current, performance.now(), 15_000);
+      const given = (turn.draft?.answers ?? turn.answers ?? turn.prediction?.answers ?? {}) as Record<string, unknown>;
+      const body = {
+        id,
+        answers: { ...given, [question.id]: { kind: "choice", labels: [labelId] } },
+        ontology_version: turn.ontology_version,
+        prediction_id: turn.prediction?.id ?? null,
+        parent_id: turn.parent_id ?? null,
+        time: { active_ms: Math.round(time.active), idle_ms: Math.round(time.idle), wait_ms: 0 },
+      };
+      const name = question.labels.find((l) => l.id === labelId)?.name ?? labelId;
+      void outbox.post({ id, project, asset: turn.asset.id, kind: "annotation", body, at: Date.now() }).then(() => {
+        setRecent((now) => [{ id, text: (turn.asset.text ?? "").slice(0, 80), label: name }, ...now].slice(0, 10));
+        queue.leave(turn.asset.id);
+      });
+    },
+    [turn, question, outbox, project, queue],
+  );
+
+  if (view.isPending || queue.loading) return <Waiting label={t("annotate.loading")} />;
+  if (view.isError) return <Trouble error={view.error} retry={() => void view.refetch()} />;
+  if (question === undefined || others) {
+    return <Empty title={t("annotate.noChoice")} action={<Button component={Link} href={`/projects/${String(project)}/label`}>{t("annotate.editor")}</Button>} />;
+  }
+  const said = turn?.prediction?.answers[question.id] as { kind: string; labels: string[] } | undefined;
+  const suggestion = question.labels.find((l) => l.id === said?.labels[0]);
+
+  const skip = (): void => {
+    if (turn === null) return;
+    void outbox
+      .post({ id: crypto.randomUUID(), project, asset: turn.asset.id, kind: "skip", body: { reason: "" }, at: Date.now() })
+      .then(() => { queue.leave(turn.asset.id); });
+  };
+  const back = (): void => {
+    takeBack(project, outbox).then(
+      (found) => {
+        if (found === null) return;
+        queue.show(found);
+        setRecent((now) => now.slice(1));
+      },
+      (error: unknown) => notifications.show({ color: "red", message: String(error) }),
+    );
+  };
+  const press = (event: React.KeyboardEvent): void => {
+    if (typingIn(event.target)) return;
+    const digit = digitOf(event.nativeEvent);
+    const label = digit === undefined ? undefined : question.labels.filter((l) => !l.retired)[digit];
+    const binding = match(event.nativeEvent, ["decide"]);
+    if (label === undefined && binding === undefined) return;
+    event.preventDefault();
+    if (label !== undefined) decide(label.id);
+    else if (binding?.id === "accept" && suggestion !== undefined) decide(suggestion.id);
+    else if (binding?.id === "decide-other" || binding?.id === "accept") setChoosing(true);
+    else if (binding?.id === "decide-skip") skip();
+    else if (binding?.id === "decide-back") back();
+  };
+
+  return (
+    <div className="lw-editor" ref={region} tabIndex={-1} onKeyDown={press}>
+      <header className="lw-editor-top">
+        <Link href={`/projects/${String(project)}`}>{view.data.project.name}</Link>
+        <span className="lw-dim lw-number">{t("annotate.leftOpen", { n: openCount(view.data.counts) })}</span>
+        <span className="lw-grow" />
+        <Link href={`/projects/${String(project)}/label`} className="lw-dim">{t("annotate.editor")}</Link>
+        <SyncState outbox={outbox} project={project} />
+      </header>
+      {turn === null ? (
+        <Nothing queue={queue} project={project} />
+      ) : (
+        <main className="lw-decide" id="main">
+          <h1>{question.name}</h1>
+          <p className="lw-decide-text" dir="auto">{turn.asset.text}</p>
+          <div className="lw-decide-said" role="status">
+            {suggestion === undefined ? (
+              <span className="lw-dim">{t("annotate.noSuggestion")}</span>
+            ) : (
+              <>
+                <LabelChip name={suggestion.name} colour={suggestion.colour} suggested />
+                <Confidence value={turn.prediction?.confidence?.[question.id]?.value ?? null} />
+              </>
+            )}
+          </div>
+          <div className="lw-decide-keys">
+            {suggestion !== undefined && <Button onClick={() => { decide(suggestion.id); }} rightSection={<kbd>{keyOf("accept")}</kbd>}>{t("annotate.accept")}</Button>}
+            <Button variant="default" onClick={() => { setChoosing(true); }} rightSection={<kbd>{keyOf("decide-other")}</kbd>}>{t("annotate.reject")}</Button>
+            <Button variant="default" onClick={skip} rightSection={<kbd>{keyOf("decide-skip")}</kbd>}>{t("annotate.skip")}</Button>
+            <Button variant="default" onClick={back} rightSection={<kbd>{keyOf("decide-back")}</kbd>}>{t("annotate.takeBack")}</Button>
+          </div>
+          {(choosing || suggestion === undefined) && (
+            <>
+              <p className="lw-dim">{t("annotate.chooseOther")}</p>
+              <div className="lw-decide-keys">
+                {question.labels.filter((l) => !l.retired).map((l, i) => (
+                  <Button key={l.id} variant="default" onClick={() => { decide(l.id); }} rightSection={i < 10 ? <kbd>{(i + 1) % 10}</kbd> : undefined}>
+                    <span className="lw-swatch" style={{ background: l.colour }} aria-hidden />&nbsp;{l.name}
+                  </Button>
+                ))}
+              </div>
+            </>
+          )}
+          <p className="lw-dim">{t("annotate.why", { why: turn.why_text })}</p>
+          {recent.length > 0 && (
+            <section className="lw-recent" aria-label={t("annotate.recent")}>
+              <h2>{t("annotate.recent")}</h2>
+              <ul>{recent.map((r) => <li key={r.id}><b>{r.label}</b> <span className="lw-dim">{r.text}</span></li>)}</ul>
+            </section>
+          )}
+        </main>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,221 @@
+/** Draws the text with its spans, one paragraph at a time, and turns pointers into events of the editor. */
+import { memo, useEffect, useMemo, useRef, type CSSProperties } from "react";
+
+import { slotOf, spansOf } from "../../editor/document";
+import type { OffsetTable, Range } from "../../editor/offsets";
+import { lanes, segments, type Cover, type Marked } from "../../editor/segments";
+import { target, type Event, type Fixed, type State } from "../../editor/session";
+import type { Label } from "../../editor/types";
+import { t } from "../../strings";
+
+interface Props {
+  readonly given: Fixed;
+  readonly state: State;
+  readonly dispatch: (event: Event) => void;
+}
+
+const LONG = 20_000;
+const MOST_LANES = 3;
+
+export function TextStage({ given, state, dispatch }: Props) {
+  const stage = useRef<HTMLDivElement>(null);
+  const labels = useMemo(() => labelsOf(given), [given]);
+  const paragraphs = useMemo(() => given.table.paragraphs(), [given]);
+  const covers = useMemo(() => coversOf(given, state), [given, state]);
+  useTransientPaint(stage, given, state);
+
+  const up = (event: React.PointerEvent): void => {
+    if (event.button !== 0 || stage.current === null) return;
+    const selection = window.getSelection();
+    if (selection === null || selection.rangeCount === 0) return;
+    const range = selection.getRangeAt(0);
+    if (!stage.current.contains(range.startContainer)) return;
+    const start = pointOf(range.startContainer, range.startOffset, given.table);
+    const end = pointOf(range.endContainer, range.endOffset, given.table);
+    if (start === null || end === null) return;
+    if (!selection.isCollapsed && start !== end) {
+      dispatch({ type: "select", start, end });
+      selection.removeAllRanges();
+      return;
+    }
+    const clicked = covers
+      .filter((c) => c.span.start <= start && start <= c.span.end && event.target instanceof Element && event.target.closest("mark") !== null)
+      .sort((a, b) => a.span.end - a.span.start - (b.span.end - b.span.start));
+    // Clicking again on the same place goes through stacked spans.
+    const here = clicked.findIndex((c) => c.span.id === state.picked);
+    const next = clicked[(here + 1) % Math.max(clicked.length, 1)];
+    dispatch(next === undefined ? { type: "place", point: start } : { type: "pick", span: next.span.id });
+  };
+
+  return (
+    <div
+      ref={stage}
+      className={`lw-text${given.table.length > LONG ? " lw-long" : ""}`}
+      role="document"
+      aria-label={t("annotate.textRegion")}
+      tabIndex={0}
+      onPointerUp={up}
+    >
+      {paragraphs.map((p) => {
+        const mine = covers.filter((c) => c.span.start < p.end && p.start < c.span.end);
+        const key = mine.map((c) => `${c.span.id}:${String(c.span.start)}-${String(c.span.end)}:${c.span.label}:${String(c.suggested)}:${String(c.lane)}`).join("|");
+        const picked = mine.some((c) => c.span.id === state.picked) ? state.picked : null;
+        return <Paragraph key={p.start} range={p} covers={mine} signature={key} table={given.table} labels={labels} picked={picked} />;
+      })}
+    </div>
+  );
+}
+
+interface ParagraphProps {
+  readonly range: Range;
+  readonly covers: readonly Cover[];
+  /** Changes exactly when the covers mean something else; spares the deep comparison. */
+  readonly signature: string;
+  readonly table: OffsetTable;
+  readonly labels: ReadonlyMap<string, Label>;
+  readonly picked: string | null;
+}
+
+const Paragraph = memo(
+  function Paragraph({ range, covers, table, labels, picked }: ParagraphProps) {
+    return (
+      <p dir="auto" data-start={range.start}>
+        {range.start === range.end ? <br /> : null}
+        {range.start === range.end
+          ? null
+          : segments(range, covers).map((piece) =>
+              piece.covers.length === 0 ? (
+                <span key={piece.start} data-start={piece.start}>
+                  {table.slice(piece.start, piece.end)}
+                </span>
+              ) : (
+                <mark
+                  key={piece.start}
+                  data-start={piece.start}
+                  data-tag={piece.ends.length === 0 ? undefined : tagsOf(piece.ends, labels)}
+                  className={piece.covers.some((c) => c.span.id === picked) ? "lw-picked" : undefined}
+                  // Operable like a button (a click picks it), which is also what lets it carry a name; N walks to it by keyboard.
+                  role="button"
+                  tabIndex={-1}
+                  aria-label={piece.covers.map((c) => describe(c, table, labels)).join("; ")}
+                  style={paint(piece.covers, piece.start, labels)}
+                >
+                  {table.slice(piece.start, piece.end)}
+                </mark>
+              ),
+            )}
+      </p>
+    );
+  },
+  (a, b) => a.signature === b.signature && a.table === b.table && a.picked === b.picked && a.labels === b.labels,
+);
+
+function labelsOf(given: Fixed): Map<string, Label> {
+  const found = new Map<string, Label>();
+  for (const question of given.questions) {
+    if (question.kind === "span") for (const label of question.labels) found.set(`${question.id}/${label.id}`, label);
+  }
+  return found;
+}
+
+function coversOf(given: Fixed, state: State): Cover[] {
+  const marked: Marked[] = given.questions.flatMap((q) =>
+    spansOf(state.doc, q.id).map((span) => ({ question: q.id, span, suggested: slotOf(state.doc, q.id).suggested.includes(span.id) })),
+  );
+  return lanes(marked);
+}
+
+/** Tags of the spans that end here; a span whose lane is not drawn is counted, so that nothing is invisible. */
+function tagsOf(ends: readonly Cover[], labels: ReadonlyMap<string, Label>): string {
+  const beyond = ends.filter((c) => c.lane >= MOST_LANES).length;
+  const tags = ends.filter((c) => c.lane < MOST_LANES).map((c) => tagOf(c, labels));
+  return [...tags, ...(beyond > 0 ? [`+${String(beyond)}`] : [])].join(" ");
+}
+
+function tagOf(cover: Cover, labels: ReadonlyMap<string, Label>): string {
+  const name = labels.get(`${cover.question}/${cover.span.label}`)?.name ?? cover.span.label;
+  const unsure = cover.suggested && (cover.span.score ?? 1) < 0.5;
+  return `${name.length > 14 ? `${name.slice(0, 13)}…` : name}${unsure ? "?" : ""}`;
+}
+
+/** "Germany, Location, model, 41 percent". */
+export function describe(cover: Marked, table: OffsetTable, labels: ReadonlyMap<string, Label>): string {
+  const { span } = cover;
+  const name = labels.get(`${cover.question}/${span.label}`)?.name ?? span.label;
+  const parts = [table.slice(span.start, span.end), name, cover.suggested ? t("annotate.byModel") : t("annotate.byPerson")];
+  if (cover.suggested && typeof span.score === "number") parts.push(`${String(Math.round(span.score * 100))} percent`);
+  return parts.join(", ");
+}
+
+function paint(covers: readonly Cover[], start: number, labels: ReadonlyMap<string, Label>): CSSProperties {
+  const colour = (c: Cover): string => labels.get(`${c.question}/${c.span.label}`)?.colour ?? "#888888";
+  const innermost = covers[0];
+  const lines = covers
+    .filter((c) => c.lane < MOST_LANES)
+    .map((c) => {
+      const k = colour(c);
+      const line = c.suggested
+        ? `repeating-linear-gradient(90deg, ${k} 0 5px, transparent 5px 9px)`
+        : `linear-gradient(${k}, ${k})`;
+      return `${line} 0 calc(100% - ${String(c.lane * 4)}px) / 100% 2px no-repeat`;
+    });
+  const caps = covers.filter((c) => c.span.start === start).slice(0, 1);
+  return {
+    background: [...lines, ...(innermost === undefined ? [] : [`color-mix(in srgb, ${colour(innermost)} var(--lw-tint), transparent)`])].join(", "),
+    boxShadow: caps.map((c) => `inset 3px 0 0 ${colour(c)}`).join(", ") || undefined,
+    "--lw-tag": innermost === undefined ? undefined : colour(covers[covers.length - 1] ?? innermost),
+  } as CSSProperties;
+}
+
+/** Code point offset of a place in the DOM; null outside the text. */
+function pointOf(node: Node, offset: number, table: OffsetTable): number | null {
+  const element = node instanceof Element ? node : node.parentElement;
+  const piece = element?.closest<HTMLElement>("[data-start]");
+  if (!piece) return null;
+  const base = Number(piece.dataset["start"]);
+  if (node.nodeType === Node.TEXT_NODE) return table.toPoint(table.toUnit(base) + offset);
+  // Between child elements: the start of the child after, or the end of the last one.
+  const child = node.childNodes[offset];
+  if (child instanceof HTMLElement && child.dataset["start"] !== undefined) return Number(child.dataset["start"]);
+  if (offset === 0) return base;
+  const before = node.childNodes[offset - 1];
+  const length = (before ?? node).textContent?.length ?? 0;
+  const from = before instanceof HTMLElement && before.dataset["start"] !== undefined ? Number(before.dataset["start"]) : base;
+  return table.toPoint(table.toUnit(from) + length);
+}
+
+/** DOM ranges of code point offsets: one per piece they touch. */
+function domRanges(stage: HTMLElement, range: Range, table: OffsetTable): globalThis.Range[] {
+  const found: globalThis.Range[] = [];
+  const low = table.toUnit(range.start);
+  const high = table.toUnit(range.end);
+  for (const piece of stage.querySelectorAll<HTMLElement>("p > [data-start]")) {
+    const text = piece.firstChild;
+    if (text === null || text.nodeType !== Node.TEXT_NODE) continue;
+    const base = table.toUnit(Number(piece.dataset["start"]));
+    const length = text.textContent?.length ?? 0;
+    if (base + length <= low || base >= high) continue;
+    const made = document.createRange();
+    made.setStart(text, Math.max(0, low - base));
+    made.setEnd(text, Math.min(length, high - base));
+    found.push(made);
+  }
+  return found;
+}
+
+/** The caret and the selection change often and mean nothing to keep: they are painted without touching the DOM. */
+function useTransientPaint(stage: React.RefObject<HTMLDivElement | null>, given: Fixed, state: State): void {
+  useEffect(() => {
+    if (stage.current === null || !("highlights" in CSS)) return;
+    const here = state.picked === null ? target(state, given) : null;
+    const ranges = here === null ? [] : domRanges(stage.current, here, given.table);
+    CSS.highlights.set(state.selection === null ? "lw-caret" : "lw-selection", new Highlight(...ranges));
+    CSS.highlights.delete(state.selection === null ? "lw-selection" : "lw-caret");
+    const focus = stage.current.querySelector(".lw-picked") ?? ranges[0]?.startContainer.parentElement ?? null;
+    if (focus !== null && state.at > 0) focus.scrollIntoView({ block: "nearest" });
+    return () => {
+      CSS.highlights.delete("lw-caret");
+      CSS.highlights.delete("lw-selection");
+    };
+  }, [stage, given, state]);
+}

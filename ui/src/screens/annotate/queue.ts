@@ -1,0 +1,129 @@
+/** The hand of assets: what is shown now, what is prefetched behind it, and what was left without submitting. */
+import { useCallback, useEffect, useRef, useState } from "react";
+
+import { api, mustBe, type Noun } from "../../api/client";
+import type { Outbox } from "../../outbox/outbox";
+
+export type Turn = Noun<"Turn">;
+
+const AHEAD = 4;
+
+export interface Queue {
+  readonly turn: Turn | null;
+  readonly empty: { reason: string; message: string } | null;
+  readonly error: unknown;
+  readonly loading: boolean;
+  /** The asset is answered or skipped: on to the next one. */
+  readonly leave: (asset: number) => void;
+  readonly walk: (by: 1 | -1) => void;
+  readonly show: (turn: Turn) => void;
+  readonly refill: () => void;
+}
+
+export function useQueue(project: number, outbox: Outbox, first: number | null): Queue {
+  const [hand, setHand] = useState<readonly Turn[]>([]);
+  const [at, setAt] = useState(0);
+  const [empty, setEmpty] = useState<Queue["empty"]>(null);
+  const [error, setError] = useState<unknown>(null);
+  const [loading, setLoading] = useState(true);
+  const held = useRef<readonly Turn[]>([]);
+  const gone = useRef(new Set<number>());
+  const busy = useRef(false);
+  held.current = hand;
+
+  const refill = useCallback(async () => {
+    if (busy.current || held.current.length >= AHEAD) return;
+    busy.current = true;
+    setLoading(true);
+    try {
+      const waiting = await outbox.assetsOnTheirWay(project);
+      const hold = [...new Set([...held.current.map((turn) => turn.asset.id), ...waiting])];
+      const found = await mustBe<"Hand">(
+        api.POST("/api/projects/{project_id}/take", {
+          params: { path: { project_id: project } },
+          body: { n: AHEAD - held.current.length, hold: hold.slice(-200) },
+        }),
+      );
+      const fresh = found.turns.filter((turn) => !gone.current.has(turn.asset.id) || turn.parent_id !== null);
+      setHand((now) => [...now, ...fresh.filter((turn) => !now.some((each) => each.asset.id === turn.asset.id))]);
+      setEmpty(found.turns.length === 0 && found.reason !== "" ? { reason: found.reason, message: found.message } : null);
+      setError(null);
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      busy.current = false;
+      setLoading(false);
+    }
+  }, [project, outbox]);
+
+  const show = useCallback((turn: Turn) => {
+    gone.current.delete(turn.asset.id);
+    setHand((now) => [turn, ...now.filter((each) => each.asset.id !== turn.asset.id)]);
+    setAt(0);
+    setEmpty(null);
+  }, []);
+
+  useEffect(() => {
+    if (first === null) {
+      void refill();
+      return;
+    }
+    mustBe<"Turn">(api.POST("/api/projects/{project_id}/assets/{asset_id}/open", { params: { path: { project_id: project, asset_id: first } } }))
+      .then(show, setError)
+      .finally(() => void refill());
+  }, [first, project, refill, show]);
+
+  useEffect(() => {
+    // Whatever is held goes back to the queue at once when the page goes away; drafts stay on this computer.
+    const release = (): void => {
+      const ids = held.current.map((turn) => turn.asset.id);
+      if (ids.length > 0) navigator.sendBeacon(`/api/projects/${String(project)}/release`, JSON.stringify({ asset_ids: ids }));
+    };
+    window.addEventListener("pagehide", release);
+    const beat = setInterval(() => {
+      const ids = held.current.map((turn) => turn.asset.id);
+      if (ids.length > 0 && !document.hidden) {
+        void api.POST("/api/projects/{project_id}/renew", { params: { path: { project_id: project } }, body: { asset_ids: ids } }).catch(() => undefined);
+      }
+    }, 60_000);
+    return () => {
+      window.removeEventListener("pagehide", release);
+      clearInterval(beat);
+      release();
+    };
+  }, [project]);
+
+  useEffect(() => {
+    // After a failure the server may be back: try again every few seconds while nothing is left to show.
+    if (error === null || hand.length > 1) return;
+    const timer = setTimeout(() => void refill(), 3_000);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [error, hand.length, refill]);
+
+  const leave = useCallback(
+    (asset: number) => {
+      gone.current.add(asset);
+      setHand((now) => now.filter((turn) => turn.asset.id !== asset));
+      setAt(0);
+      held.current = held.current.filter((turn) => turn.asset.id !== asset);
+      void refill();
+    },
+    [refill],
+  );
+  const walk = useCallback((by: 1 | -1) => {
+    setAt((now) => Math.max(0, Math.min(now + by, held.current.length - 1)));
+  }, []);
+
+  return {
+    turn: hand[Math.min(at, hand.length - 1)] ?? null,
+    empty: hand.length === 0 ? empty : null,
+    error: hand.length === 0 ? error : null,
+    loading: loading && hand.length === 0,
+    leave,
+    walk,
+    show,
+    refill: () => void refill(),
+  };
+}

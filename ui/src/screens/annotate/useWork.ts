@@ -1,0 +1,128 @@
+/** The work on one asset: the editor's state, its draft, active time, and handing it in. */
+import { useCallback, useEffect, useMemo, useReducer, useRef, useState } from "react";
+
+import { api } from "../../api/client";
+import { answersOf, missing } from "../../editor/document";
+import { fixed, start, step, type Event, type Fixed, type State } from "../../editor/session";
+import { STILL, active, away, type Activity } from "../../editor/time";
+import type { Answers, Question } from "../../editor/types";
+import type { Outbox } from "../../outbox/outbox";
+import type { Turn } from "./queue";
+
+export interface Work {
+  readonly given: Fixed;
+  readonly state: State;
+  readonly dispatch: (event: Event) => void;
+  readonly restored: boolean;
+  readonly activeSeconds: () => number;
+  /** Questions that still need an answer; empty when it was handed in. */
+  readonly submit: () => Promise<Question[]>;
+  readonly saveNow: () => void;
+}
+
+const DRAFT_HERE_MS = 400;
+const DRAFT_SERVER_MS = 4_000;
+
+export function useWork(project: number, turn: Turn, questions: readonly Question[], outbox: Outbox, idleAfterMs: number, onLeave: (id: string) => void): Work {
+  const given = useMemo(() => fixed(questions, turn.asset.text ?? "", () => crypto.randomUUID()), [questions, turn]);
+  const [restored, setRestored] = useState(false);
+  const begin = useMemo(() => {
+    const own = (turn.draft?.answers ?? turn.answers) as Answers | null | undefined;
+    return start(given, own ?? ((turn.prediction?.answers ?? {}) as Answers), !own);
+  }, [given, turn]);
+  const [state, set] = useReducer((now: State, event: Event | { type: "load"; state: State }) => (event.type === "load" ? event.state : step(now, event, given)), begin);
+  const latest = useRef(state);
+  latest.current = state;
+  const revision = useRef(turn.draft?.revision ?? 0);
+  const activity = useRef<Activity>(STILL);
+  const opened = useRef(performance.now());
+
+  useEffect(() => {
+    let here = true;
+    void outbox.draft(project, turn.asset.id).then((draft) => {
+      if (!here || draft === undefined || draft.revision < (turn.draft?.revision ?? 0)) return;
+      revision.current = draft.revision;
+      set({ type: "load", state: { ...begin, doc: draft.doc, revision: begin.revision } });
+      setRestored(true);
+    });
+    return () => {
+      here = false;
+    };
+  }, [outbox, project, turn, begin]);
+
+  const saveHere = useCallback(() => {
+    revision.current += 1;
+    return outbox.saveDraft(project, turn.asset.id, { doc: latest.current.doc, revision: revision.current, at: Date.now() });
+  }, [outbox, project, turn]);
+  const saveThere = useCallback(() => {
+    const body = { answers: answersOf(questions, latest.current.doc) as never, prediction_id: turn.prediction?.id ?? null, revision: revision.current };
+    void api
+      .PUT("/api/projects/{project_id}/assets/{asset_id}/draft", { params: { path: { project_id: project, asset_id: turn.asset.id } }, body })
+      .catch(() => undefined);
+  }, [project, turn, questions]);
+
+  useEffect(() => {
+    if (state.revision === 0) return;
+    const here = setTimeout(() => void saveHere(), DRAFT_HERE_MS);
+    const there = setTimeout(saveThere, DRAFT_SERVER_MS);
+    return () => {
+      clearTimeout(here);
+      clearTimeout(there);
+    };
+  }, [state.revision, saveHere, saveThere]);
+
+  useEffect(() => {
+    const seen = (): void => {
+      if (document.visibilityState === "visible" && document.hasFocus()) activity.current = active(activity.current, performance.now(), idleAfterMs);
+    };
+    const left = (): void => {
+      activity.current = away(activity.current, performance.now(), idleAfterMs);
+    };
+    seen();
+    const events = ["pointermove", "pointerdown", "keydown", "wheel", "scroll"] as const;
+    for (const name of events) window.addEventListener(name, seen, { passive: true, capture: true });
+    window.addEventListener("blur", left);
+    document.addEventListener("visibilitychange", left);
+    return () => {
+      for (const name of events) window.removeEventListener(name, seen, { capture: true });
+      window.removeEventListener("blur", left);
+      document.removeEventListener("visibilitychange", left);
+    };
+  }, [idleAfterMs]);
+
+  const submit = useCallback(async () => {
+    const lacking = missing(questions, latest.current.doc);
+    if (lacking.length > 0) return lacking;
+    const time = active(activity.current, performance.now(), idleAfterMs);
+    const id = crypto.randomUUID();
+    await outbox.post({
+      id,
+      project,
+      asset: turn.asset.id,
+      kind: "annotation",
+      at: Date.now(),
+      body: {
+        id,
+        answers: answersOf(questions, latest.current.doc),
+        ontology_version: turn.ontology_version,
+        prediction_id: turn.prediction?.id ?? null,
+        parent_id: turn.parent_id ?? null,
+        time: { active_ms: Math.round(time.active), idle_ms: Math.round(time.idle), wait_ms: 0 },
+      },
+    });
+    onLeave(id);
+    return [];
+  }, [questions, outbox, project, turn, idleAfterMs, onLeave]);
+
+  return {
+    given,
+    state,
+    dispatch: set,
+    restored,
+    activeSeconds: () => Math.round((activity.current.last === null ? activity.current.active : activity.current.active + Math.min(performance.now() - (activity.current.last ?? opened.current), idleAfterMs)) / 1000),
+    submit,
+    saveNow: () => {
+      void saveHere().then(saveThere);
+    },
+  };
+}

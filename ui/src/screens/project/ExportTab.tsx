@@ -1,0 +1,66 @@
+import { Button, Radio, Select, Stack } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { api, must, type Noun } from "../../api/client";
+import { JobProgress } from "../../parts/job";
+import { Trouble } from "../../parts/state";
+import { t } from "../../strings";
+import type { TabProps } from "./ProjectScreen";
+
+export default function ExportTab({ project }: TabProps) {
+  const path = { project_id: project };
+  const [format, setFormat] = useState("labelwright");
+  const [which, setWhich] = useState("latest");
+  const [include, setInclude] = useState("all");
+  const queries = useQueryClient();
+  const formats = useQuery({ queryKey: ["formats"], queryFn: () => must(api.GET("/api/formats")), staleTime: Infinity });
+  const exports = useQuery({
+    queryKey: ["jobs", project, "export"],
+    queryFn: () => must(api.GET("/api/projects/{project_id}/exports", { params: { path } })) as Promise<Noun<"Job">[]>,
+    refetchInterval: (query) => ((query.state.data ?? []).some((j) => j.state === "running" || j.state === "queued") ? 600 : false),
+  });
+  const start = useMutation({
+    mutationFn: () => must(api.POST("/api/projects/{project_id}/exports", { params: { path }, body: { format, which: which as "latest", include: include as "all", filter: { text: "" } } })),
+    onSuccess: () => void queries.invalidateQueries({ queryKey: ["jobs", project, "export"] }),
+  });
+  return (
+    <>
+      <Stack maw={640}>
+        <Radio.Group label={t("export.format")} value={format} onChange={setFormat}>
+          <Stack gap={6} mt={4}>
+            {(formats.data?.writers ?? []).map((w) => <Radio key={w.name} value={w.name} label={w.title} description={[w.notes, w.needs].filter((x) => x !== "" && x !== undefined).join(" ")} />)}
+          </Stack>
+        </Radio.Group>
+        <Select label={t("export.include")} allowDeselect={false} value={include} onChange={(v) => { setInclude(v ?? "all"); }} data={[{ value: "all", label: t("export.all") }, { value: "answered", label: t("export.answered") }, { value: "labelled", label: t("export.labelled") }]} />
+        <Select label={t("export.which")} allowDeselect={false} value={which} onChange={(v) => { setWhich(v ?? "latest"); }} data={[{ value: "latest", label: t("export.latest") }, { value: "majority", label: t("export.majority") }]} />
+        {start.isError && <Trouble error={start.error} />}
+        <Button loading={start.isPending} onClick={() => { start.mutate(); }} style={{ alignSelf: "flex-start" }}>{t("export.start")}</Button>
+      </Stack>
+      <h2>{t("export.history")}</h2>
+      {(exports.data ?? []).length === 0 && <p className="lw-dim">{t("export.none")}</p>}
+      {(exports.data ?? []).map((job) => <ExportCard key={job.id} job={job} project={project} />)}
+    </>
+  );
+}
+
+function ExportCard({ job, project }: { job: Noun<"Job">; project: number }) {
+  const report = (job.report ?? {}) as { rows?: number; lost?: Record<string, number>; left_out?: Record<string, number>; notes?: { message: string }[] };
+  const lost = Object.entries(report.lost ?? {});
+  const left = Object.values(report.left_out ?? {}).reduce((a, b) => a + b, 0);
+  return (
+    <section className="lw-card" style={{ marginBottom: 8 }}>
+      <div className="lw-row">
+        <b>{String(job.params?.["format"] ?? "")}</b>
+        <span className="lw-dim lw-grow">{new Date(job.created_at).toLocaleString()}</span>
+        {job.state === "done" && <Button component="a" href={`/api/projects/${String(project)}/exports/${String(job.id)}/file`} download size="xs">{t("export.download")}</Button>}
+      </div>
+      {job.state === "done" ? (
+        <p className="lw-dim">
+          {t("export.rows", { n: report.rows ?? 0 })}{left > 0 ? ` · ${t("export.leftOut", { n: left })}` : ""} · {lost.length === 0 ? t("export.complete") : `${t("export.lost")}: ${lost.map(([code, n]) => `${code} ${String(n)}`).join(", ")}`}
+          {(report.notes ?? []).map((n, i) => <span key={i}> · {n.message}</span>)}
+        </p>
+      ) : <JobProgress job={job} project={project} />}
+    </section>
+  );
+}

@@ -1,0 +1,71 @@
+import { Button } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
+
+import { api, must } from "../../api/client";
+import { Funnel } from "../../parts/funnel";
+import { t } from "../../strings";
+import type { TabProps } from "./ProjectScreen";
+
+export default function Overview({ project, view }: TabProps) {
+  const path = { project_id: project };
+  const sees = view.role !== "annotator";
+  const numbers = useQuery({
+    queryKey: ["numbers", project, view.counts["submissions"]],
+    queryFn: () => must(api.GET("/api/projects/{project_id}/numbers", { params: { path } })),
+    enabled: sees,
+    placeholderData: (before) => before,
+  });
+  const learn = useMutation({ mutationFn: () => must(api.POST("/api/projects/{project_id}/learn", { params: { path } })) });
+  const { learning } = view;
+  const more = Math.max(learning.learn_every - learning.submissions_since, 1);
+  const most = Math.max(1, ...(numbers.data?.days ?? []).map((d) => d.submissions));
+  return (
+    <>
+      {view.project.description !== "" && <p className="lw-dim">{view.project.description}</p>}
+      <section className="lw-card">
+        <Funnel counts={view.counts} />
+        {(view.counts["gold"] ?? 0) > 0 && <span className="lw-dim">{t("project.gold", { n: view.counts["gold"] ?? 0 })}</span>}
+      </section>
+      <div className="lw-cards">
+        <section className="lw-card">
+          <h2>{t("project.learning")}</h2>
+          <p>{learning.has_model ? t("project.learnedSome") : t("project.learnedNone")}</p>
+          <p className="lw-dim" role="status">
+            {learning.learn_every === 0 ? t("project.learnOff") : learning.training ? t("project.training") : t("project.learnNext", { n: more })}
+          </p>
+          {view.role === "manager" && <Button size="xs" variant="default" loading={learn.isPending} onClick={() => { learn.mutate(); }}>{t("project.learnNow")}</Button>}
+        </section>
+        {sees && (
+          <section className="lw-card">
+            <h2>{t("project.agreement")}</h2>
+            {(numbers.data?.agreement ?? []).length === 0 ? <p className="lw-dim">{t("project.agreementNone")}</p> : (
+              <>
+                <div className="lw-figures">
+                  {numbers.data?.agreement.map((each) => (
+                    <div key={each.question}>
+                      <b>{Math.round(each.mean * 100)}%</b>
+                      <span className="lw-dim">{view.ontology.questions.find((q) => q.id === each.question)?.name}: {t("project.agreementRow", { same: each.same, n: each.n })}</span>
+                    </div>
+                  ))}
+                </div>
+                <p className="lw-dim">{t("project.agreementNote")}</p>
+              </>
+            )}
+          </section>
+        )}
+        {sees && numbers.data !== undefined && (
+          <section className="lw-card">
+            <h2>{t("project.days")}</h2>
+            <div style={{ display: "flex", alignItems: "flex-end", gap: 3, height: 56 }} role="img" aria-label={numbers.data.days.map((d) => `${d.day}: ${String(d.submissions)}`).join(", ")}>
+              {numbers.data.days.map((d) => <span key={d.day} title={`${d.day}: ${String(d.submissions)}`} style={{ flex: 1, background: d.submissions > 0 ? "var(--lw-accent)" : "var(--lw-line)", height: `${String(Math.max(4, (100 * d.submissions) / most))}%`, borderRadius: 2 }} />)}
+            </div>
+            <div className="lw-figures">
+              {numbers.data.active_s_median !== null && <div><b>{numbers.data.active_s_median.toFixed(1)} s</b><span className="lw-dim">{t("project.median")} (n = {numbers.data.timed})</span></div>}
+              <div><b>{numbers.data.cost_usd === null ? "–" : `$${Number(numbers.data.cost_usd).toFixed(2)}`}</b><span className="lw-dim">{t("project.cost")}</span></div>
+            </div>
+          </section>
+        )}
+      </div>
+    </>
+  );
+}

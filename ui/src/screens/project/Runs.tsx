@@ -1,0 +1,124 @@
+import { Alert, Button, Modal, NumberInput, Progress, Select } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { api, must, type Noun } from "../../api/client";
+import { Empty, Trouble, Waiting } from "../../parts/state";
+import { t } from "../../strings";
+import { FIRST_PLAN, PlanForm, planOf, type PlanDraft } from "./plan";
+import type { TabProps } from "./ProjectScreen";
+
+type Run = Noun<"Run">;
+const number = new Intl.NumberFormat("en");
+const ENDED = ["done", "cancelled", "failed", "paused"];
+
+export default function Runs({ project, view }: TabProps) {
+  const [adding, setAdding] = useState(false);
+  const [open, setOpen] = useState<number | null>(null);
+  const runs = useQuery({
+    queryKey: ["runs", project],
+    queryFn: () => must(api.GET("/api/projects/{project_id}/runs", { params: { path: { project_id: project }, query: { kind: "batch" } } })),
+    refetchInterval: (query) => ((query.state.data?.rows ?? []).some((r) => !ENDED.includes(r.state)) ? 800 : false),
+  });
+  if (runs.isPending) return <Waiting />;
+  if (runs.isError) return <Trouble error={runs.error} retry={() => void runs.refetch()} />;
+  const rows = runs.data.rows as Run[];
+  return (
+    <>
+      <div className="lw-row"><h2 className="lw-grow">{t("runs.title")}</h2><Button onClick={() => { setAdding(true); }}>{t("runs.new")}</Button></div>
+      {rows.length === 0 ? <Empty title={t("runs.none")}>{t("runs.noneHint")}</Empty> : rows.map((run) => <RunCard key={run.id} run={run} project={project} open={open === run.id} toggle={() => { setOpen(open === run.id ? null : run.id); }} />)}
+      <Modal opened={adding} onClose={() => { setAdding(false); }} title={t("runs.new")} size="xl">
+        <NewRun project={project} batchSize={view.project.settings?.batch_size ?? 100} done={() => { setAdding(false); void runs.refetch(); }} />
+      </Modal>
+    </>
+  );
+}
+
+function RunCard({ run, project, open, toggle }: { run: Run; project: number; open: boolean; toggle: () => void }) {
+  const queries = useQueryClient();
+  const path = { project_id: project, run_id: run.id };
+  const steer = useMutation({
+    mutationFn: (what: "pause" | "resume" | "cancel" | "retry-failed") => must(what === "pause" ? api.POST("/api/projects/{project_id}/runs/{run_id}/pause", { params: { path } }) : what === "resume" ? api.POST("/api/projects/{project_id}/runs/{run_id}/resume", { params: { path } }) : what === "cancel" ? api.POST("/api/projects/{project_id}/runs/{run_id}/cancel", { params: { path } }) : api.POST("/api/projects/{project_id}/runs/{run_id}/retry-failed", { params: { path } })),
+    onSettled: () => void queries.invalidateQueries({ queryKey: ["runs", project] }),
+  });
+  const done = run.done ?? 0;
+  const failed = run.failed ?? 0;
+  const title = run.predictor.engine.kind === "prompted" ? `${run.predictor.engine.model}${run.predictor.engine.examples?.kind === "none" ? "" : " · few-shot"}` : "";
+  return (
+    <section className="lw-card" style={{ marginBottom: 12 }} aria-label={`${t("runs.batch", { n: run.batch ?? 0 })} ${title}`}>
+      <div className="lw-row">
+        <b>{t("runs.batch", { n: run.batch ?? 0 })}</b><span>{title}</span><span className="lw-dim lw-grow" role="status">{run.state}</span>
+        {run.state === "running" && <Button size="xs" variant="default" onClick={() => { steer.mutate("pause"); }}>{t("runs.pause")}</Button>}
+        {run.state === "paused" && <Button size="xs" onClick={() => { steer.mutate("resume"); }}>{t("runs.resume")}</Button>}
+        {["running", "queued", "paused"].includes(run.state) && <Button size="xs" variant="default" onClick={() => { steer.mutate("cancel"); }}>{t("runs.cancel")}</Button>}
+        {failed > 0 && ["done", "cancelled"].includes(run.state) && <Button size="xs" variant="default" onClick={() => { steer.mutate("retry-failed"); }}>{t("runs.retryFailed")}</Button>}
+        <Button size="xs" variant="subtle" aria-expanded={open} onClick={toggle}>{t("runs.details")}</Button>
+      </div>
+      <Progress.Root size="md" my={8}>
+        <Progress.Section value={(100 * done) / Math.max(run.total, 1)} aria-label={t("runs.done")} />
+        <Progress.Section value={(100 * failed) / Math.max(run.total, 1)} color="orange" aria-label={t("runs.failed")} />
+      </Progress.Root>
+      <p className="lw-dim lw-number">
+        {t("runs.done")} {number.format(done)} / {number.format(run.total)} · {t("runs.failed")} {failed} · {t("runs.retried")} {run.retried ?? 0} · {t("runs.tokens")} {number.format(run.prompt_tokens ?? 0)} + {number.format(run.completion_tokens ?? 0)} · {t("runs.cost")} {run.cost_usd === null || run.cost_usd === undefined ? "–" : `$${Number(run.cost_usd).toFixed(4)}`}{run.cost_cap_usd ? ` / $${Number(run.cost_cap_usd).toFixed(2)}` : ""}
+        {typeof run.rate_per_s === "number" && run.state === "running" ? ` · ${run.rate_per_s.toFixed(1)}/s` : ""}{typeof run.eta_s === "number" && run.state === "running" ? ` · ${t("runs.eta")} ${String(Math.round(run.eta_s))} s` : ""}
+      </p>
+      {(run.stop_reason ?? "") !== "" && <Alert color={run.state === "paused" || run.state === "failed" ? "red" : "gray"}>{run.stop_reason}</Alert>}
+      {(run.examples_note ?? "") !== "" && <p className="lw-dim">{run.examples_note}</p>}
+      {steer.isError && <Trouble error={steer.error} />}
+      {open && <Details project={project} run={run.id} />}
+    </section>
+  );
+}
+
+function Details({ project, run }: { project: number; run: number }) {
+  const view = useQuery({ queryKey: ["runs", project, run], queryFn: () => must(api.GET("/api/projects/{project_id}/runs/{run_id}", { params: { path: { project_id: project, run_id: run } } })) });
+  if (view.isPending) return <Waiting />;
+  if (view.isError) return <Trouble error={view.error} />;
+  const causes = Object.entries(view.data.run.failures ?? {});
+  return (
+    <>
+      {causes.length > 0 && <h2>{t("runs.failures")}</h2>}
+      {causes.map(([cause, n]) => (
+        <div key={cause}><b>{cause}</b> <span className="lw-number">{n}</span>
+          <ul className="lw-problems">{(view.data.failures_sample[cause] ?? []).map((f) => <li key={f.asset_id}>{f.asset_id}: {f.message}</li>)}</ul>
+        </div>
+      ))}
+      {view.data.examples.length > 0 && <><h2>{t("runs.examples")}</h2><pre className="lw-code">{JSON.stringify(view.data.examples, null, 1)}</pre></>}
+    </>
+  );
+}
+
+function NewRun({ project, batchSize, done }: { project: number; batchSize: number; done: () => void }) {
+  const [draft, setDraft] = useState<PlanDraft>(FIRST_PLAN);
+  const [size, setSize] = useState(batchSize);
+  const [batches, setBatches] = useState<string>("1");
+  const [cap, setCap] = useState<number | null>(null);
+  const path = { project_id: project };
+  const plan = planOf(draft);
+  const count = batches === "all" ? null : Number(batches);
+  const estimate = useQuery({
+    queryKey: ["estimate", project, plan, size, count],
+    enabled: plan !== null,
+    queryFn: () => must(api.POST("/api/projects/{project_id}/estimates", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count } })),
+  });
+  const start = useMutation({
+    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count, cost_cap_usd: cap === null ? null : String(cap) } })),
+    onSuccess: done,
+  });
+  return (
+    <>
+      <PlanForm value={draft} onChange={setDraft} project={project} />
+      <div className="lw-row" style={{ marginTop: 8, alignItems: "flex-end" }}>
+        <NumberInput label={t("runs.batchSize")} min={1} max={100000} value={size} onChange={(v) => { setSize(Number(v) || 1); }} w={140} />
+        <Select label={t("runs.batches")} data={["1", "2", "3", "5", "10", { value: "all", label: t("runs.all") }]} allowDeselect={false} value={batches} onChange={(v) => { setBatches(v ?? "1"); }} w={160} />
+        <NumberInput label={t("runs.cap")} min={0.01} decimalScale={2} value={cap ?? ""} onChange={(v) => { setCap(v === "" ? null : Number(v)); }} w={140} />
+      </div>
+      {estimate.data !== undefined && (
+        <p role="status"><b>{t("runs.estimate")}:</b> {t("runs.estimated", { assets: estimate.data.assets, prompt: estimate.data.prompt_tokens, completion: estimate.data.completion_tokens })} · {estimate.data.usd_low === null ? t("runs.noPrice") : t("runs.usd", { low: Number(estimate.data.usd_low).toFixed(4), high: Number(estimate.data.usd_high).toFixed(4) })}<br /><span className="lw-dim">{estimate.data.note}</span></p>
+      )}
+      {estimate.isError && <Trouble error={estimate.error} />}
+      {start.isError && <Trouble error={start.error} />}
+      <Button mt="md" disabled={plan === null} loading={start.isPending} onClick={() => { start.mutate(); }}>{t("runs.start")}</Button>
+    </>
+  );
+}
