@@ -2,6 +2,8 @@
 
 import io
 import json
+import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,8 @@ def dump(meta: dict[str, Any], arrays: Arrays) -> bytes:
     """Bytes that hold `meta` (JSON) and `arrays`."""
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(meta, sort_keys=True).encode(), dtype=np.uint8)
-    np.savez_compressed(buffer, allow_pickle=False, meta=text, **arrays)
+    named: Any = {"meta": text, **arrays}
+    np.savez_compressed(buffer, **named)
     return buffer.getvalue()
 
 
@@ -24,9 +27,12 @@ def load(content: bytes) -> tuple[dict[str, Any], Arrays]:
     Raises:
         ValueError: Not such bytes.
     """
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    meta = json.loads(arrays.pop("meta").tobytes().decode())
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        meta = json.loads(arrays.pop("meta").tobytes().decode())
+    except (AttributeError, EOFError, KeyError, OSError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"not a stored model: {error}") from None
     if not isinstance(meta, dict):
         raise ValueError("not a stored model")
     return meta, arrays

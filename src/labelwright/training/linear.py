@@ -14,6 +14,13 @@ from labelwright.training.arrays import Arrays
 
 Floats = NDArray[np.float64]
 MIN_TO_CALIBRATE = 25
+MAX_TO_CALIBRATE = 20_000
+STRENGTH = 10.0
+"""Inverse regularisation."""
+NEVER = -25.0
+"""A bias below this marks a class without examples."""
+PULLS = (0.0, 0.5, 1.0)
+FEW_PER_CLASS = 10
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class Linear:
         weights: float32 (classes, n).
         bias: float32 (classes,).
         temperature: Logits are divided by it; above 1 the raw model was over-confident.
+        unseen: Probability, in [0, 1], that the right class is one without any example; shared out among these.
     """
 
     columns: NDArray[np.int64]
@@ -33,11 +41,16 @@ class Linear:
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
     temperature: float
+    unseen: float = 0.0
 
     def probabilities(self, features: Any) -> Floats:
         """Probabilities (rows, classes); each row sums to 1."""
         used = _prepared(features[:, self.columns], self.scale)
-        return softmax((used @ self.weights.T + self.bias) / self.temperature)
+        found = softmax((used @ self.weights.T + self.bias) / self.temperature)
+        if self.unseen:
+            missing = self.bias <= NEVER
+            found = (1 - self.unseen) * found + self.unseen * missing / missing.sum()
+        return found
 
     def arrays(self, prefix: str) -> Arrays:
         """The model as named arrays."""
@@ -46,7 +59,7 @@ class Linear:
             f"{prefix}scale": self.scale,
             f"{prefix}weights": self.weights,
             f"{prefix}bias": self.bias,
-            f"{prefix}temperature": np.array([self.temperature]),
+            f"{prefix}temperature": np.array([self.temperature, self.unseen]),
         }
 
     @classmethod
@@ -58,6 +71,7 @@ class Linear:
             weights=arrays[f"{prefix}weights"],
             bias=arrays[f"{prefix}bias"],
             temperature=float(arrays[f"{prefix}temperature"][0]),
+            unseen=float(arrays[f"{prefix}temperature"][1]),
         )
 
 
@@ -77,91 +91,92 @@ def _prepared(features: Any, scale: NDArray[np.float32]) -> Any:
 
 
 def fit(
-    features: Any,
-    classes: NDArray[np.int64],
-    n_classes: int,
-    seed: int,
-    *,
-    strength: float,
-    for_texts: bool,
+    features: Any, classes: NDArray[np.int64], n_classes: int, seed: int, *, calibrate: bool = True
 ) -> Linear:
     """Train.
 
+    Columns are scaled by inverse document frequency, and rare classes weigh as much as frequent ones while fitting,
+    which matters most while there are few answers; the calibration puts the frequencies back as far as they help.
+
     Args:
-        features: Sparse (rows, hashed columns), non-negative.
+        features: Sparse (rows, hashed columns), non-negative; a row is a text.
         classes: (rows,) class numbers; at least two different ones.
-        n_classes: How many classes there are; those without an example get no probability.
+        n_classes: How many classes there are; those without an example share what the Good-Turing estimate gives them.
         seed: Of the folds for calibration.
-        strength: Inverse regularisation.
-        for_texts: Rows are whole texts: columns are scaled by inverse document frequency and rare classes weigh as
-            much as frequent ones, which matters most while there are few labels.
+        calibrate: Off to save time.
     """
     columns = np.unique(features.indices).astype(np.int64)
     used = features[:, columns]
-    scale = np.ones(len(columns), dtype=np.float32)
-    if for_texts:
-        rows_with = np.bincount(used.indices, minlength=len(columns))
-        scale = (np.log((1 + used.shape[0]) / (1 + rows_with)) + 1).astype(np.float32)
+    rows_with = np.bincount(used.indices, minlength=len(columns))
+    scale = (np.log((1 + used.shape[0]) / (1 + rows_with)) + 1).astype(np.float32)
     prepared = _prepared(used, scale)
-    weights, bias = _solve(prepared, classes, n_classes, strength, balanced=for_texts)
-    temperature = _temperature(prepared, classes, n_classes, strength, seed, balanced=for_texts)
-    return Linear(columns, scale, weights, bias, temperature)
+    weights, bias = _solve(prepared, classes, n_classes)
+    temperature, pull = _calibration(prepared, classes, n_classes, seed) if calibrate else (1.0, 0.0)
+    counts = np.bincount(classes, minlength=n_classes)
+    bias[counts > 0] += (pull * temperature * _prior(counts)[counts > 0]).astype(np.float32)
+    unseen = float((counts == 1).sum() / len(classes)) if (counts == 0).any() else 0.0
+    return Linear(columns, scale, weights, bias, temperature, min(unseen, 0.9))
+
+
+def _prior(counts: NDArray[np.int64]) -> Floats:
+    """Log share of each class, 0 on average over the classes that occur."""
+    found = np.log(np.maximum(counts, 1) / max(counts.sum(), 1))
+    centred: Floats = np.where(counts > 0, found - found[counts > 0].mean(), 0.0)
+    return centred
 
 
 def _solve(
-    prepared: Any, classes: NDArray[np.int64], n_classes: int, strength: float, *, balanced: bool
+    prepared: Any, classes: NDArray[np.int64], n_classes: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     import warnings
 
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(
-        C=strength, max_iter=60, tol=1e-3, class_weight="balanced" if balanced else None
-    )
+    model = LogisticRegression(C=STRENGTH, max_iter=60, tol=1e-3, class_weight="balanced")
     with warnings.catch_warnings():
-        # A model that stopped a little early is good enough and is calibrated afterwards.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        # A model that stopped a little early is good enough and is calibrated afterwards; one example per class is
+        # where everybody starts.
+        warnings.simplefilter("ignore", UserWarning)
         model.fit(prepared, classes)
     seen = model.classes_.astype(int)
     coefficients, intercept = model.coef_, model.intercept_
     if len(seen) == 2:
         # scikit-learn keeps one row for two classes; as two rows their softmax is the same probability.
-        coefficients, intercept = (
-            np.vstack([-coefficients, coefficients]) / 2,
-            np.array([-intercept[0], intercept[0]]) / 2,
-        )
+        coefficients = np.vstack([-coefficients, coefficients]) / 2
+        intercept = np.array([-intercept[0], intercept[0]]) / 2
     weights = np.zeros((n_classes, prepared.shape[1]), dtype=np.float32)
-    bias = np.full(n_classes, -50.0, dtype=np.float32)
+    bias = np.full(n_classes, NEVER * 2, dtype=np.float32)
     weights[seen], bias[seen] = coefficients, intercept
     return weights, bias
 
 
-def _temperature(
-    prepared: Any, classes: NDArray[np.int64], n_classes: int, strength: float, seed: int, *, balanced: bool
-) -> float:
-    """The temperature that fits held-out folds best, with a weak pull to 1; 1 when there is too little to tell."""
+def _calibration(prepared: Any, classes: NDArray[np.int64], n_classes: int, seed: int) -> tuple[float, float]:
+    """(temperature, pull towards frequent classes) that fit held-out folds best, with a weak preference for (1, 0)."""
     from sklearn.model_selection import KFold
 
     n = prepared.shape[0]
-    if n < MIN_TO_CALIBRATE or n > 20_000:
-        return 1.0
+    if n < MIN_TO_CALIBRATE or n > MAX_TO_CALIBRATE:
+        return 1.0, 0.0
     logits = np.zeros((n, n_classes))
     known = np.zeros(n, dtype=bool)
-    for train_rows, test_rows in KFold(3, shuffle=True, random_state=seed).split(prepared):
+    for train_rows, test_rows in KFold(5 if n < 500 else 3, shuffle=True, random_state=seed).split(prepared):
         if len(np.unique(classes[train_rows])) < 2:
-            return 1.0
-        weights, bias = _solve(
-            prepared[train_rows], classes[train_rows], n_classes, strength, balanced=balanced
-        )
+            return 1.0, 0.0
+        weights, bias = _solve(prepared[train_rows], classes[train_rows], n_classes)
         logits[test_rows] = prepared[test_rows] @ weights.T + bias
-        known[test_rows] = bias[classes[test_rows]] > -49
+        known[test_rows] = bias[classes[test_rows]] > NEVER
     if not known.any():
-        return 1.0
+        return 1.0, 0.0
     logits, right = logits[known], classes[known]
-    grid = np.exp(np.linspace(np.log(0.15), np.log(6.0), 60))
+    counts = np.bincount(classes, minlength=n_classes)
+    prior = _prior(counts)
+    # Held-out classes with one example were left out above, so with few examples the pull would look too good.
+    pulls = PULLS if n >= FEW_PER_CLASS * (counts > 0).sum() else PULLS[:1]
+    ways = [(float(t), pull) for t in np.exp(np.linspace(np.log(0.2), np.log(6.0), 40)) for pull in pulls]
     losses = [
-        -np.log(softmax(logits / t)[np.arange(len(right)), right] + 1e-12).sum() + 0.5 * np.log(t) ** 2
-        for t in grid
+        -np.log(softmax(logits / t + pull * prior)[np.arange(len(right)), right] + 1e-12).sum()
+        + 0.5 * np.log(t) ** 2
+        + 0.5 * pull
+        for t, pull in ways
     ]
-    return float(grid[int(np.argmin(losses))])
+    return ways[int(np.argmin(losses))]
