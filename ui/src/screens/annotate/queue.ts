@@ -29,13 +29,17 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
   const held = useRef<readonly Turn[]>([]);
   const gone = useRef(new Set<number>());
   const busy = useRef(false);
-  held.current = hand;
+  const again = useRef(false);
 
   const refill = useCallback(async () => {
+    // Asked for while asking: once more afterwards, so that fast work never runs the hand dry.
+    again.current = busy.current;
     if (busy.current || held.current.length >= AHEAD) return;
     busy.current = true;
     setLoading(true);
     try {
+      // With nothing left to show, what is on its way goes first: then the server can say why there is nothing.
+      if (held.current.length === 0) await outbox.flush();
       const waiting = await outbox.assetsOnTheirWay(project);
       const hold = [...new Set([...held.current.map((turn) => turn.asset.id), ...waiting])];
       const found = await mustBe<"Hand">(
@@ -44,23 +48,30 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
           body: { n: AHEAD - held.current.length, hold: hold.slice(-200) },
         }),
       );
-      const fresh = found.turns.filter((turn) => !gone.current.has(turn.asset.id) || turn.parent_id !== null);
-      setHand((now) => [...now, ...fresh.filter((turn) => !now.some((each) => each.asset.id === turn.asset.id))]);
+      const fresh = found.turns.filter((turn) => !gone.current.has(turn.asset.id) || turn.parent_id !== null || turn.why === "sent_back");
+      held.current = [...held.current, ...fresh.filter((turn) => !held.current.some((each) => each.asset.id === turn.asset.id))];
+      setHand(held.current);
       setEmpty(found.turns.length === 0 && found.reason !== "" ? { reason: found.reason, message: found.message } : null);
       setError(null);
+      if (held.current.length === 0 && found.reason === "") again.current = true;
     } catch (failure) {
       setError(failure);
     } finally {
       busy.current = false;
       setLoading(false);
     }
+    if (again.current) setTimeout(() => void refillRef.current(), held.current.length === 0 ? 300 : 0);
   }, [project, outbox]);
+  const refillRef = useRef(refill);
+  refillRef.current = refill;
 
   const show = useCallback((turn: Turn) => {
     gone.current.delete(turn.asset.id);
-    setHand((now) => [turn, ...now.filter((each) => each.asset.id !== turn.asset.id)]);
+    held.current = [turn, ...held.current.filter((each) => each.asset.id !== turn.asset.id)];
+    setHand(held.current);
     setAt(0);
     setEmpty(null);
+    setError(null);
   }, []);
 
   useEffect(() => {
@@ -105,9 +116,9 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
   const leave = useCallback(
     (asset: number) => {
       gone.current.add(asset);
-      setHand((now) => now.filter((turn) => turn.asset.id !== asset));
-      setAt(0);
       held.current = held.current.filter((turn) => turn.asset.id !== asset);
+      setHand(held.current);
+      setAt(0);
       void refill();
     },
     [refill],
