@@ -87,6 +87,10 @@ class Blobs:
         """All bytes of a blob."""
         return self.path(name).read_bytes()
 
+    def drop(self, name: str) -> None:
+        """Remove a blob, if it is there. Only for callers that know that nothing points to it any more."""
+        self._path(name).unlink(missing_ok=True)
+
     def _path(self, name: str) -> Path:
         if not _NAME.match(name):
             raise NotFound("no_blob", "not the name of a stored file")
