@@ -136,12 +136,11 @@ def test_every_kind_of_question_is_answered_from_the_keyboard(house: House, page
     page.get_by_text("Nothing to label right now").wait_for()
     settled(page)
     (found,) = house.answers(ids)
-    assert found[0].model_dump(exclude={"entities"}) == {
+    assert {k: v for k, v in found[0].model_dump().items() if k != "entities"} == {
         "sentiment": {"kind": "choice", "labels": ("positive",)},
         "topics": {"kind": "choice", "labels": ("food", "price")},
         "stars": {"kind": "scalar", "value": 4},
         "note": {"kind": "text", "text": "1 kind waiter"},
-        "entities": found[0].model_dump()["entities"],
     }
     assert spans_of(found, text) == [("Anna", "person")]
 

@@ -45,6 +45,7 @@ export const BINDINGS: readonly Binding[] = [
   { id: "extend-char", scope: "text", key: "alt+shift+ArrowRight", title: "Extend the selection by a character" },
   { id: "first", scope: "text", key: "Home", title: "Caret to the first word" },
   { id: "last", scope: "text", key: "End", title: "Caret to the last word" },
+  { id: "pick", scope: "text", key: "Space", title: "Pick the span under the caret; again for the next one there" },
   { id: "again", scope: "text", key: ".", title: "Repeat the last label" },
   { id: "borders", scope: "text", key: "B", title: "Move the borders of the picked span" },
   { id: "everywhere", scope: "text", key: "S", title: "Label all identical strings" },
@@ -154,4 +155,10 @@ export function digitOf(event: Pressed): number | undefined {
 /** Whether keys belong to a field that the person is typing in. */
 export function typingIn(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/u.test(target.tagName));
+}
+
+/** Whether a focused button or link keeps its own Enter or Space. */
+export function ownsKey(event: KeyboardEvent): boolean {
+  const plain = (event.key === "Enter" || event.key === " ") && !event.ctrlKey && !event.metaKey;
+  return plain && event.target instanceof Element && event.target.closest("button, a") !== null;
 }

@@ -1,4 +1,4 @@
-import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
+import { createTheme, defaultVariantColorsResolver, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
 
 const accent: MantineColorsTuple = [
   "#e6eefa", "#cfdff5", "#a3c2ec", "#7fb2ff", "#5690dd", "#3674cb", "#1f5fbf", "#174b99", "#10397a", "#0b1b33",
@@ -9,6 +9,16 @@ export const theme = createTheme({
   primaryColor: "accent",
   primaryShade: { light: 6, dark: 3 },
   autoContrast: true,
+  // The accent is light in the dark theme: what stands on it follows the theme, which the default resolver cannot know.
+  variantColorResolver: (input) => {
+    const found = defaultVariantColorsResolver(input);
+    const accented = input.variant === "filled" && (input.color === undefined || input.color === "accent");
+    return accented ? { ...found, color: "var(--lw-on-accent)" } : found;
+  },
+  components: {
+    Modal: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } },
+    Drawer: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } },
+  },
   fontFamily: "var(--lw-font)",
   fontFamilyMonospace: "var(--lw-mono)",
   defaultRadius: 6,

@@ -58,5 +58,7 @@ export const annotate = {
   learned: "The local model has learned from {n} answers",
   editor: "Open in the editor",
   toDecide: "One at a time",
+  notKept: "This answer could not be kept on this computer, so it was not sent: {why}",
+  everywhere: { one: "{n} more marked", other: "{n} more marked" },
   draftRestored: "Your unsent work on this text was restored.",
 } as const;

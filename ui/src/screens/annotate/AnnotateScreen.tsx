@@ -7,9 +7,9 @@ import { Link, useParams, useSearch } from "wouter";
 
 import { ApiError, api, must, mustBe } from "../../api/client";
 import { isAsked } from "../../editor/document";
-import { focused, picked } from "../../editor/session";
+import { byDoubt, focused, picked, step } from "../../editor/session";
 import type { Question } from "../../editor/types";
-import { digitOf, keyOf, match, typingIn } from "../../keys";
+import { digitOf, keyOf, match, ownsKey, typingIn } from "../../keys";
 import { useMe } from "../../app/me";
 import type { Outbox } from "../../outbox/outbox";
 import { outboxOf } from "../../outbox/server";
@@ -145,14 +145,23 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
   }, [work.restored]);
 
   const submit = useCallback(() => {
-    void work.submit().then((open) => {
-      setLacking(open);
-      const first = open[0];
-      if (first !== undefined) dispatch({ type: "focus", question: first.id });
-    });
+    work.submit().then(
+      (open) => {
+        setLacking(open);
+        const first = open[0];
+        if (first !== undefined) dispatch({ type: "focus", question: first.id });
+      },
+      // The answer could not be put on this computer's disk: stay here, and say so.
+      (failure: unknown) => {
+        notifications.show({ color: "red", autoClose: false, message: t("annotate.notKept", { why: String(failure) }) });
+      },
+    );
   }, [work, dispatch]);
+  const returning = useRef(false);
   const back = useCallback(() => {
-    takeBack(project, outbox).then(
+    if (returning.current) return;
+    returning.current = true;
+    takeBack(project, outbox).finally(() => { returning.current = false; }).then(
       (found) => {
         if (found === null) return;
         queue.show(found);
@@ -164,9 +173,14 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
     );
   }, [project, outbox, queue]);
 
-  const press = (event: React.KeyboardEvent): void => {
+  const press = (native: KeyboardEvent): void => {
+    const event = native;
     const typing = typingIn(event.target);
-    const native = event.nativeEvent;
+    // Keys pressed while a submission is on its way back are meant for it, not for the text still shown.
+    if (returning.current && !typing) {
+      event.preventDefault();
+      return;
+    }
     const question = focused(state, given);
     const digit = typing ? undefined : digitOf(native);
     if (digit !== undefined && question !== undefined) {
@@ -181,9 +195,26 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
     if (typing && !native.ctrlKey && !native.metaKey && native.key !== "Escape") return;
     if (typing && (binding.id === "undo" || binding.id === "redo")) return;
     // Buttons keep their own Enter and Space.
-    if (binding.id === "submit" && event.target instanceof HTMLElement && event.target.closest("button, a") !== null && !native.ctrlKey) return;
+    if (ownsKey(native)) return;
     event.preventDefault();
     act(binding.id);
+  };
+
+  const latestPress = useRef(press);
+  latestPress.current = press;
+  useEffect(() => {
+    // A click beside everything leaves the focus on the page itself: the keys go on working.
+    const stray = (event: KeyboardEvent): void => {
+      if (event.target === document.body) latestPress.current(event);
+    };
+    window.addEventListener("keydown", stray);
+    return () => { window.removeEventListener("keydown", stray); };
+  }, []);
+  const refocus = (event: React.MouseEvent): void => {
+    // After a click with the mouse, Enter means submit again, not the same label once more.
+    if (event.detail > 0 && event.target instanceof Element && event.target.closest(".lw-label-row, .lw-span-row, .lw-scale button, mark") !== null) {
+      region.current?.focus({ preventScroll: true });
+    }
   };
 
   const byDigit = (question: Question, digit: number): void => {
@@ -262,10 +293,24 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
       case "borders":
         dispatch({ type: "move-borders" });
         return;
+      case "pick": {
+        const here = given.tokens[state.at];
+        if (here === undefined) return;
+        const over = byDoubt(state, given).filter(({ span }) => span.start < here.end && here.start < span.end);
+        const next = over[(over.findIndex((each) => each.span.id === state.picked) + 1) % Math.max(over.length, 1)];
+        if (next !== undefined) dispatch({ type: "pick", span: next.span.id });
+        return;
+      }
+      case "everywhere": {
+        if (picked(state, given) === null) return;
+        const added = byDoubt(step(state, { type: "everywhere" }, given), given).length - byDoubt(state, given).length;
+        notifications.show({ message: t("annotate.everywhere", { n: added }) });
+        dispatch({ type: "everywhere" });
+        return;
+      }
       case "undo":
       case "redo":
       case "again":
-      case "everywhere":
       case "delete":
       case "confirm":
       case "cancel":
@@ -276,7 +321,7 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
   const sure = turn.asset.confidence;
   return (
     // The region takes the single keys; they never fire while a field outside of it has the focus.
-    <div className="lw-work" ref={region} tabIndex={-1} onKeyDown={press}>
+    <div className="lw-work" ref={region} tabIndex={-1} onKeyDown={(event) => { press(event.nativeEvent); }} onClick={refocus}>
       <main className="lw-stage" id="main">
         <TextStage given={given} state={state} dispatch={dispatch} />
         <Metadata turn={turn} />

@@ -9,7 +9,7 @@ import { api, must } from "../../api/client";
 import { useMe } from "../../app/me";
 import { STILL, active, type Activity } from "../../editor/time";
 import type { Question } from "../../editor/types";
-import { digitOf, keyOf, match, typingIn } from "../../keys";
+import { digitOf, keyOf, match, ownsKey, typingIn } from "../../keys";
 import { outboxOf } from "../../outbox/server";
 import { Confidence, LabelChip } from "../../parts/label";
 import { Empty, Trouble, Waiting } from "../../parts/state";
@@ -37,22 +37,31 @@ export default function DecideScreen() {
   const [recent, setRecent] = useState<readonly Recent[]>([]);
   const [choosing, setChoosing] = useState(false);
   const clock = useRef<Activity>(STILL);
+  const handedIn = useRef<number | null>(null);
+  const returning = useRef(false);
   const turn = queue.turn;
   const asset = turn?.asset.id;
 
   useEffect(() => {
     clock.current = active(STILL, performance.now(), 15_000);
     setChoosing(false);
+    handedIn.current = null;
     region.current?.focus({ preventScroll: true });
-  }, [asset]);
+  }, [asset, view.isPending]);
 
   const questions = (view.data?.ontology.questions ?? []) as unknown as Question[];
   const question = questions.find((q): q is Question & { kind: "choice" } => q.kind === "choice" && !q.multiple && !q.retired);
   const others = questions.some((q) => q.required && !q.retired && q.id !== question?.id && q.kind !== "span" && !q.depends_on);
 
+  const notKept = useCallback((failure: unknown) => {
+    handedIn.current = null;
+    notifications.show({ color: "red", autoClose: false, message: t("annotate.notKept", { why: String(failure) }) });
+  }, []);
   const decide = useCallback(
     (labelId: string) => {
-      if (turn === null || question === undefined) return;
+      // A second press before the screen has moved on, or while a submission comes back, decides nothing.
+      if (turn === null || question === undefined || handedIn.current === turn.asset.id || returning.current) return;
+      handedIn.current = turn.asset.id;
       const id = crypto.randomUUID();
       const time = active(clock.current, performance.now(), 15_000);
       const given = (turn.draft?.answers ?? turn.answers ?? turn.prediction?.answers ?? {}) as Record<string, unknown>;
@@ -68,9 +77,9 @@ export default function DecideScreen() {
       void outbox.post({ id, project, asset: turn.asset.id, kind: "annotation", body, at: Date.now() }).then(() => {
         setRecent((now) => [{ id, text: (turn.asset.text ?? "").slice(0, 80), label: name }, ...now].slice(0, 10));
         queue.leave(turn.asset.id);
-      });
+      }, notKept);
     },
-    [turn, question, outbox, project, queue],
+    [turn, question, outbox, project, queue, notKept],
   );
 
   if (view.isPending || queue.loading) return <Waiting label={t("annotate.loading")} />;
@@ -82,26 +91,30 @@ export default function DecideScreen() {
   const suggestion = question.labels.find((l) => l.id === said?.labels[0]);
 
   const skip = (): void => {
-    if (turn === null) return;
+    if (turn === null || handedIn.current === turn.asset.id || returning.current) return;
+    handedIn.current = turn.asset.id;
     void outbox
       .post({ id: crypto.randomUUID(), project, asset: turn.asset.id, kind: "skip", body: { reason: "" }, at: Date.now() })
-      .then(() => { queue.leave(turn.asset.id); });
+      .then(() => { queue.leave(turn.asset.id); }, notKept);
   };
   const back = (): void => {
-    takeBack(project, outbox).then(
+    if (returning.current) return;
+    returning.current = true;
+    takeBack(project, outbox).finally(() => { returning.current = false; }).then(
       (found) => {
         if (found === null) return;
+        handedIn.current = null;
         queue.show(found);
         setRecent((now) => now.slice(1));
       },
       (error: unknown) => notifications.show({ color: "red", message: String(error) }),
     );
   };
-  const press = (event: React.KeyboardEvent): void => {
-    if (typingIn(event.target)) return;
-    const digit = digitOf(event.nativeEvent);
+  const press = (event: KeyboardEvent): void => {
+    if (typingIn(event.target) || ownsKey(event) || turn === null) return;
+    const digit = digitOf(event);
     const label = digit === undefined ? undefined : question.labels.filter((l) => !l.retired)[digit];
-    const binding = match(event.nativeEvent, ["decide"]);
+    const binding = match(event, ["decide"]);
     if (label === undefined && binding === undefined) return;
     event.preventDefault();
     if (label !== undefined) decide(label.id);
@@ -112,7 +125,7 @@ export default function DecideScreen() {
   };
 
   return (
-    <div className="lw-editor" ref={region} tabIndex={-1} onKeyDown={press}>
+    <div className="lw-editor" ref={region} tabIndex={-1} onKeyDown={(event) => { press(event.nativeEvent); }}>
       <header className="lw-editor-top">
         <Link href={`/projects/${String(project)}`}>{view.data.project.name}</Link>
         <span className="lw-dim lw-number">{t("annotate.leftOpen", { n: openCount(view.data.counts) })}</span>
@@ -133,6 +146,7 @@ export default function DecideScreen() {
               <>
                 <LabelChip name={suggestion.name} colour={suggestion.colour} suggested />
                 <Confidence value={turn.prediction?.confidence?.[question.id]?.value ?? null} />
+                <span className="lw-dim">{turn.prediction?.predictor_title}</span>
               </>
             )}
           </div>

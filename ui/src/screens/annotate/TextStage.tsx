@@ -24,7 +24,7 @@ export function TextStage({ given, state, dispatch }: Props) {
   const covers = useMemo(() => coversOf(given, state), [given, state]);
   useTransientPaint(stage, given, state);
 
-  const up = (event: React.PointerEvent): void => {
+  const up = (event: PointerEvent): void => {
     if (event.button !== 0 || stage.current === null) return;
     const selection = window.getSelection();
     if (selection === null || selection.rangeCount === 0) return;
@@ -47,6 +47,13 @@ export function TextStage({ given, state, dispatch }: Props) {
     dispatch(next === undefined ? { type: "place", point: start } : { type: "pick", span: next.span.id });
   };
 
+  const latestUp = useRef(up);
+  latestUp.current = up;
+  const down = (): void => {
+    // A drag may end beside the text.
+    window.addEventListener("pointerup", (event) => { latestUp.current(event); }, { once: true });
+  };
+
   return (
     <div
       ref={stage}
@@ -54,7 +61,7 @@ export function TextStage({ given, state, dispatch }: Props) {
       role="document"
       aria-label={t("annotate.textRegion")}
       tabIndex={0}
-      onPointerUp={up}
+      onPointerDown={down}
     >
       {paragraphs.map((p) => {
         const mine = covers.filter((c) => c.span.start < p.end && p.start < c.span.end);
@@ -207,7 +214,8 @@ function domRanges(stage: HTMLElement, range: Range, table: OffsetTable): global
 function useTransientPaint(stage: React.RefObject<HTMLDivElement | null>, given: Fixed, state: State): void {
   useEffect(() => {
     if (stage.current === null || !("highlights" in CSS)) return;
-    const here = state.picked === null ? target(state, given) : null;
+    const marks = given.questions.some((q) => q.kind === "span");
+    const here = marks && state.picked === null ? target(state, given) : null;
     const ranges = here === null ? [] : domRanges(stage.current, here, given.table);
     CSS.highlights.set(state.selection === null ? "lw-caret" : "lw-selection", new Highlight(...ranges));
     CSS.highlights.delete(state.selection === null ? "lw-selection" : "lw-caret");

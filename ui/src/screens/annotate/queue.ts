@@ -36,6 +36,8 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
     again.current = busy.current;
     if (busy.current || held.current.length >= AHEAD) return;
     busy.current = true;
+    // Only what is left while this request runs could come back by mistake.
+    gone.current.clear();
     setLoading(true);
     try {
       // With nothing left to show, what is on its way goes first: then the server can say why there is nothing.
@@ -48,7 +50,7 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
           body: { n: AHEAD - held.current.length, hold: hold.slice(-200) },
         }),
       );
-      const fresh = found.turns.filter((turn) => !gone.current.has(turn.asset.id) || turn.parent_id !== null || turn.why === "sent_back");
+      const fresh = found.turns.filter((turn) => !gone.current.has(turn.asset.id));
       held.current = [...held.current, ...fresh.filter((turn) => !held.current.some((each) => each.asset.id === turn.asset.id))];
       setHand(held.current);
       setEmpty(found.turns.length === 0 && found.reason !== "" ? { reason: found.reason, message: found.message } : null);

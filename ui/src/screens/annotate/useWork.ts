@@ -36,6 +36,7 @@ export function useWork(project: number, turn: Turn, questions: readonly Questio
   const revision = useRef(turn.draft?.revision ?? 0);
   const activity = useRef<Activity>(STILL);
   const opened = useRef(performance.now());
+  const handedIn = useRef(false);
 
   useEffect(() => {
     let here = true;
@@ -72,6 +73,19 @@ export function useWork(project: number, turn: Turn, questions: readonly Questio
   }, [state.revision, saveHere, saveThere]);
 
   useEffect(() => {
+    // A page that goes away (closed, reloaded, a phone that sleeps) keeps what was not yet saved.
+    const going = (): void => {
+      if (latest.current.revision > 0 && !handedIn.current) void saveHere();
+    };
+    window.addEventListener("pagehide", going);
+    document.addEventListener("visibilitychange", going);
+    return () => {
+      window.removeEventListener("pagehide", going);
+      document.removeEventListener("visibilitychange", going);
+    };
+  }, [saveHere]);
+
+  useEffect(() => {
     const seen = (): void => {
       if (document.visibilityState === "visible" && document.hasFocus()) activity.current = active(activity.current, performance.now(), idleAfterMs);
     };
@@ -93,9 +107,13 @@ export function useWork(project: number, turn: Turn, questions: readonly Questio
   const submit = useCallback(async () => {
     const lacking = missing(questions, latest.current.doc);
     if (lacking.length > 0) return lacking;
+    // A second Enter before the screen has moved on must not make a second submission.
+    if (handedIn.current) return [];
+    handedIn.current = true;
     const time = active(activity.current, performance.now(), idleAfterMs);
     const id = crypto.randomUUID();
-    await outbox.post({
+    try {
+      await outbox.post({
       id,
       project,
       asset: turn.asset.id,
@@ -109,7 +127,11 @@ export function useWork(project: number, turn: Turn, questions: readonly Questio
         parent_id: turn.parent_id ?? null,
         time: { active_ms: Math.round(time.active), idle_ms: Math.round(time.idle), wait_ms: 0 },
       },
-    });
+      });
+    } catch (failure) {
+      handedIn.current = false;
+      throw failure;
+    }
     onLeave(id);
     return [];
   }, [questions, outbox, project, turn, idleAfterMs, onLeave]);
