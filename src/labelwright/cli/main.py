@@ -36,3 +36,7 @@ def main() -> None:
         if error.hint:
             typer.echo(f"  {error.hint}", err=True)
         raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@
       Conflict          409     somebody or something changed it first
       Invalid           422     the input breaks a rule; carries `problems`
       TooLarge          413     the input is over a stated limit
+      TooManyAttempts   429     the caller should wait
       StorageFull       507     the disk has no room; nothing was written
       ProviderError     502     a model endpoint failed
         RateLimited             it asked to slow down; carries `retry_after_s`
@@ -72,6 +73,12 @@ class TooLarge(LabelwrightError):
     """The input is over a stated limit."""
 
     status = 413
+
+
+class TooManyAttempts(LabelwrightError):
+    """The caller should wait before the next attempt."""
+
+    status = 429
 
 
 class StorageFull(LabelwrightError):

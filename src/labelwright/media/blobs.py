@@ -50,7 +50,7 @@ class Blobs:
             name = digest.hexdigest()
             target = self._path(name)
             target.parent.mkdir(exist_ok=True)
-            os.replace(temporary, target)
+            Path(temporary).replace(target)
             _sync_folder(target.parent)
             return name, size
         except BaseException:

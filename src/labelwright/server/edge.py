@@ -121,6 +121,15 @@ def new_router() -> APIRouter:
     return APIRouter(route_class=StrictRoute)
 
 
+class Refused(HTTPException):
+    """Carries one of our errors through FastAPI's body parsing, which lets only this kind of exception pass."""
+
+    def __init__(self, error: LabelwrightError) -> None:
+        """Wrap an error."""
+        super().__init__(error.status, error.message)
+        self.error = error
+
+
 class _StrictRequest(Request):
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
@@ -138,7 +147,10 @@ class _StrictRequest(Request):
 
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
-            self._json = strict.loads(await self.body())
+            try:
+                self._json = strict.loads(await self.body())
+            except LabelwrightError as error:
+                raise Refused(error) from error
         return self._json
 
 
@@ -189,6 +201,9 @@ def handle_errors(app: FastAPI) -> None:
     @app.exception_handler(LabelwrightError)
     async def _ours(_: Request, error: Exception) -> Response:
         assert isinstance(error, LabelwrightError)
+        return _answer(error)
+
+    def _answer(error: LabelwrightError) -> Response:
         problems = error.problems if isinstance(error, Invalid) else ()
         response = problem_response(error.status, error.code, error.message, error.hint, problems)
         if isinstance(error, RateLimited) and error.retry_after_s is not None:
@@ -213,6 +228,8 @@ def handle_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if isinstance(error, Refused):
+            return _answer(error.error)
         code = {404: "no_route", 405: "wrong_method"}.get(error.status_code, "http_error")
         return problem_response(error.status_code, code, str(error.detail))
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -57,34 +57,10 @@ def create_project(
     database: Database = None,
 ) -> None:
     """Make a project; prints its id."""
-    from labelwright.core.errors import Invalid
     from labelwright.core.project import ProjectSettings
     from labelwright.flows import setup
 
-    if ontology is not None:
-        import yaml
-
-        try:
-            body = yaml.safe_load(ontology.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise Invalid("bad_ontology", f"{ontology} cannot be read: {error}") from error
-        if not isinstance(body, dict):
-            raise Invalid("bad_ontology", f"{ontology} must hold an object with `questions`")
-    else:
-        questions = []
-        if labels:
-            questions.append(
-                {"kind": "choice", "name": "Label", "labels": [x.strip() for x in labels.split(",")]}
-            )
-        if entities:
-            questions.append(
-                {"kind": "span", "name": "Entities", "labels": [x.strip() for x in entities.split(",")]}
-            )
-        if not questions:
-            raise Invalid(
-                "no_questions", "say what to ask", "use --labels a,b or --entities a,b or --ontology FILE"
-            )
-        body = {"questions": questions}
+    body = ontology_body(ontology, labels, entities)
     with workbench(home, database) as bench:
         project = setup.create_project(
             bench,
@@ -94,6 +70,40 @@ def create_project(
             settings=ProjectSettings(private=private),
         )
         typer.echo(project.id)
+
+
+def ontology_body(ontology: Path | None, labels: str, entities: str) -> dict[str, Any]:
+    """The questions of a new project: from a file, or from lists of labels.
+
+    Raises:
+        Invalid: Nothing was given, or the file cannot be read.
+    """
+    from labelwright.core.errors import Invalid
+
+    if ontology is not None:
+        import yaml
+
+        try:
+            body: Any = yaml.safe_load(ontology.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise Invalid("bad_ontology", f"{ontology} cannot be read: {error}") from error
+        if not isinstance(body, dict):
+            raise Invalid("bad_ontology", f"{ontology} must hold an object with `questions`")
+        return body
+    questions = []
+    if labels:
+        questions.append(
+            {"kind": "choice", "name": "Label", "labels": [x.strip() for x in labels.split(",")]}
+        )
+    if entities:
+        questions.append(
+            {"kind": "span", "name": "Entities", "labels": [x.strip() for x in entities.split(",")]}
+        )
+    if not questions:
+        raise Invalid(
+            "no_questions", "say what to ask", "use --labels a,b or --entities a,b or --ontology FILE"
+        )
+    return {"questions": questions}
 
 
 @project_app.command("show")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from labelwright import __version__
 from labelwright.core.access import Actor
-from labelwright.core.errors import RateLimited, SignInRequired
+from labelwright.core.errors import SignInRequired, TooManyAttempts
 from labelwright.core.value import Name, Value
 from labelwright.flows import people
 from labelwright.server.edge import COOKIE, Bench, SignedIn, new_router
@@ -91,16 +91,13 @@ class Throttle:
         """Refuse when this key failed too often.
 
         Raises:
-            RateLimited: It did.
+            TooManyAttempts: It did.
         """
         with self._lock:
             recent = [at for at in self._failures.get(key, []) if time.monotonic() - at < self._window_s]
             self._failures[key] = recent
             if len(recent) >= self._n:
-                error = RateLimited(
-                    "too many failed sign-ins", "wait a few minutes", retry_after_s=self._window_s
-                )
-                raise error
+                raise TooManyAttempts("too_many_attempts", "too many failed sign-ins", "wait a few minutes")
 
     def failed(self, key: str) -> None:
         """Note a failure; the table is bounded."""

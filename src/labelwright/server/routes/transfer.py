@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
+from labelwright.core.errors import Invalid
 from labelwright.core.job import Job
 from labelwright.core.problem import Problem
 from labelwright.core.value import Value
@@ -56,7 +57,7 @@ async def upload(request: Request, actor: SignedIn, bench: Bench, name: str) -> 
         while (chunk := chunks.get()) is not None:
             yield chunk
         if cut.is_set():
-            raise ConnectionError("the upload was cut off")
+            raise Invalid("cut_upload", "the upload was cut off", "send the file again")
 
     async def feed() -> None:
         try:

@@ -16,7 +16,7 @@ export default function WizardScreen() {
   const [upload, setUpload] = useState<Upload | null>(null);
   const [preview, setPreview] = useState<FilePreview | null>(null);
   const [mapping, setMapping] = useState<Mapping | null>(null);
-  const [labels, setLabels] = useState<{ column: string | null; are: LabelsAre; question: string | null }>({ column: null, are: "gold", question: null });
+  const [labels, setLabels] = useState<{ column: string | null; are: LabelsAre; question: string | null }>({ column: null, are: "answers", question: null });
   const [ontology, setOntology] = useState<DraftOntology>(NEW_ONTOLOGY);
   const [name, setName] = useState("");
   const [isPrivate, setPrivate] = useState(false);

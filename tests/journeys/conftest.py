@@ -1,0 +1,134 @@
+"""A real server in a process of its own and a real Chromium; what a person would do, done."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+STATIC = ROOT / "src" / "labelwright" / "server" / "static"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@dataclass
+class Served:
+    """A running workbench that can be killed and started again on the same port and data."""
+
+    home: Path
+    process: subprocess.Popen[str] | None = None
+    address: str = ""
+    link: str = ""
+    log: list[str] = field(default_factory=list)
+
+    def start(self) -> "Served":
+        port = self.address.rsplit(":", 1)[-1] if self.address else "0"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "labelwright.cli.main", "start", "--home", str(self.home), "--port", port, "--no-browser"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.log.append(line)
+            found = re.search(r"(http://[\d.]+:\d+)(/sign-in\?link=\S+)?", line)
+            if found:
+                self.address = found[1]
+            if found and found[2]:
+                self.link = found[0]
+                break
+        else:
+            raise RuntimeError("the server did not start:\n" + "".join(self.log))
+        self._wait()
+        return self
+
+    def _wait(self) -> None:
+        for _ in range(200):
+            try:
+                with urllib.request.urlopen(f"{self.address}/api/health", timeout=2):
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise RuntimeError("the server does not answer")
+
+    def kill(self) -> None:
+        """kill -9: no goodbye."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def command(self, *arguments: str) -> str:
+        """Run `labelwright …` on the same data."""
+        done = subprocess.run(
+            [sys.executable, "-m", "labelwright.cli.main", *arguments, "--home", str(self.home)],
+            capture_output=True, text=True, cwd=ROOT, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no chromium on this machine")
+    if not (STATIC / "index.html").exists():
+        pytest.skip("the browser app is not built: run `make ui`")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    server = Served(tmp_path / "home").start()
+    yield server
+    if server.process is not None and server.process.poll() is None:
+        server.process.terminate()
+        server.process.wait(timeout=20)
+
+
+class Watched:
+    """A page whose console errors and failed scripts are remembered."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.errors = page, list[str]()
+        page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: self.errors.append(str(e)))
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    """A signed-in page at the home screen."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    found = context.new_page()
+    found.set_default_timeout(15_000)
+    found.goto(served.link)
+    found.get_by_role("banner").wait_for()
+    yield found
+    context.close()
+
+
+def axe(page: Page) -> list[str]:
+    """Violations that axe-core finds on the page, in words; empty when there are none."""
+    script = (ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    page.evaluate(script)
+    found: Any = page.evaluate(
+        "() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})"
+    )
+    return [
+        f"{v['id']}: {v['help']} at {[n['target'] for n in v['nodes']][:3]}: {v['nodes'][0].get('failureSummary', '')[:300]}"
+        for v in found["violations"]
+    ]
