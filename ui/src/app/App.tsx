@@ -31,7 +31,7 @@ export function App() {
   return (
     <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto">
       <QueryClientProvider client={queries}>
-        <Notifications position="bottom-right" autoClose={4000} />
+        <Notifications position="top-center" autoClose={4000} />
         <Guarded>
           <SignedIn />
         </Guarded>

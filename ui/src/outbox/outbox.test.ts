@@ -47,6 +47,22 @@ describe("the outbox", () => {
     await box.dismiss("bad");
     expect(box.snapshot().refused).toEqual([]);
   });
+  it("opens refused work again as a draft, or hands it in as the next version", async () => {
+    const sent: Parcel[] = [];
+    const box = new Outbox(fresh(), (p) => {
+      sent.push(p);
+      return Promise.resolve(p.body["parent_id"] === "theirs" ? { ok: true } : failed(409, false));
+    });
+    const answers = { t: { kind: "choice", labels: ["a"] } };
+    for (const id of ["x", "y"]) await box.post({ ...parcel(id, id === "x" ? 1 : 2), body: { id, answers, parent_id: null } });
+    await box.flush();
+    await box.reopen("x");
+    expect((await box.draft(1, 1))?.doc).toEqual({ t: { answer: answers.t, suggested: [] } });
+    await box.replace("y", "z", "theirs");
+    await box.flush();
+    expect(sent.at(-1)).toMatchObject({ id: "z", asset: 2, body: { id: "z", parent_id: "theirs", answers } });
+    expect(box.snapshot()).toMatchObject({ waiting: 0, refused: [] });
+  });
   it("keeps drafts until their asset is submitted", async () => {
     const box = new Outbox(fresh(), () => Promise.resolve({ ok: true }));
     const draft = { doc: { t: { answer: null, suggested: [] } }, revision: 3, at: 9 };

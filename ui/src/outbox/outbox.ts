@@ -5,6 +5,7 @@
 import { openDB, type IDBPDatabase } from "idb";
 
 import type { Doc } from "../editor/document";
+import type { Answers } from "../editor/types";
 
 export interface Parcel {
   readonly id: string;
@@ -135,6 +136,38 @@ export class Outbox {
   async dismiss(id: string): Promise<void> {
     await (await this.db).delete("refused", id);
     await this.refresh();
+  }
+
+  /** A refused parcel becomes the draft of its asset again, so that it can be corrected and handed in anew. */
+  async reopen(id: string): Promise<void> {
+    const db = await this.db;
+    const refused = await db.get("refused", id);
+    if (refused === undefined) return;
+    const { parcel } = refused;
+    const answers = Object.entries((parcel.body["answers"] ?? {}) as Answers);
+    const doc: Doc = Object.fromEntries(answers.map(([question, answer]) => [question, { answer, suggested: [] }]));
+    const transaction = db.transaction(["refused", "drafts"], "readwrite", { durability: "strict" });
+    // Newer than any draft the server may hold of this asset.
+    await transaction.objectStore("drafts").put({ doc, revision: Math.floor(Date.now() / 1000), at: Date.now() }, draftKey(parcel.project, parcel.asset));
+    await transaction.objectStore("refused").delete(id);
+    await transaction.done;
+    await this.refresh();
+  }
+
+  /** Hand a refused parcel in again, as the next version of what is stored; the same work under a new id. */
+  async replace(id: string, newId: string, parentId: string | null): Promise<void> {
+    const db = await this.db;
+    const refused = await db.get("refused", id);
+    if (refused === undefined) return;
+    const { parcel } = refused;
+    const at = Date.now();
+    const again: Parcel = { ...parcel, id: newId, at, body: { ...parcel.body, id: newId, parent_id: parentId } };
+    const transaction = db.transaction(["refused", "outbox"], "readwrite", { durability: "strict" });
+    await transaction.objectStore("outbox").put(again, `${String(at).padStart(16, "0")}:${newId}`);
+    await transaction.objectStore("refused").delete(id);
+    await transaction.done;
+    await this.refresh();
+    void this.flush();
   }
 
   async refresh(): Promise<void> {

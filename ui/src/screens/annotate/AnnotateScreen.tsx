@@ -13,6 +13,7 @@ import { digitOf, keyOf, match, ownsKey, typingIn } from "../../keys";
 import { useMe } from "../../app/me";
 import type { Outbox } from "../../outbox/outbox";
 import { outboxOf } from "../../outbox/server";
+import { useLive } from "../../parts/live";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
 import { Panel, scale } from "./Panel";
@@ -31,6 +32,8 @@ export default function AnnotateScreen() {
     queryFn: () => must(api.GET("/api/projects/{project_id}", { params: { path: { project_id: project } } })),
   });
   const queue = useQueue(project, outbox, asset === null ? null : Number(asset));
+  useLive(project);
+  useRenewal(queue, view.data?.learning);
   const [done, setDone] = useState(0);
   const left = view.data === undefined ? null : openCount(view.data.counts) - done;
 
@@ -67,6 +70,22 @@ export default function AnnotateScreen() {
       )}
     </div>
   );
+}
+
+/** Once the local model has learned, what is prefetched is taken anew, with its answers and in its order. */
+export function useRenewal(queue: Queue, learning: { readonly training: boolean; readonly submissions: number; readonly submissions_since: number } | undefined): void {
+  const seen = useRef<number | null>(null);
+  const { renew } = queue;
+  // How many answers the newest model knew of; while it still answers the rest, the old hand is good enough.
+  const known = learning === undefined || learning.training ? null : learning.submissions - learning.submissions_since;
+  useEffect(() => {
+    if (known === null) return;
+    if (seen.current !== null && known > seen.current) {
+      renew();
+      notifications.show({ id: "learned", message: t("annotate.learned", { n: known }) });
+    }
+    seen.current = known;
+  }, [known, renew]);
 }
 
 export function openCount(counts: Readonly<Record<string, number>>): number {

@@ -11,10 +11,11 @@ import { STILL, active, type Activity } from "../../editor/time";
 import type { Question } from "../../editor/types";
 import { digitOf, keyOf, match, ownsKey, typingIn } from "../../keys";
 import { outboxOf } from "../../outbox/server";
+import { useLive } from "../../parts/live";
 import { Confidence, LabelChip } from "../../parts/label";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
-import { Nothing, openCount, takeBack } from "./AnnotateScreen";
+import { Nothing, openCount, takeBack, useRenewal } from "./AnnotateScreen";
 import { useQueue } from "./queue";
 import { SyncState } from "./SyncState";
 
@@ -33,6 +34,8 @@ export default function DecideScreen() {
     queryFn: () => must(api.GET("/api/projects/{project_id}", { params: { path: { project_id: project } } })),
   });
   const queue = useQueue(project, outbox, null);
+  useLive(project);
+  useRenewal(queue, view.data?.learning);
   const region = useRef<HTMLDivElement>(null);
   const [recent, setRecent] = useState<readonly Recent[]>([]);
   const [choosing, setChoosing] = useState(false);

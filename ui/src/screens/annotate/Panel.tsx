@@ -33,7 +33,7 @@ export function Panel({ given, state, turn, dispatch }: Props) {
             {question.required && slotOf(state.doc, question.id).answer === null && question.kind !== "span" && (
               <span className="lw-dim">{t("annotate.required")}</span>
             )}
-            {turn.prediction !== null && <Confidence value={turn.prediction?.confidence?.[question.id]?.value ?? null} />}
+            {typeof turn.prediction?.confidence?.[question.id]?.value === "number" && <Confidence value={turn.prediction.confidence[question.id]?.value} />}
           </header>
           {question.instruction !== "" && <p className="lw-dim">{question.instruction}</p>}
           <Field question={question} given={given} state={state} dispatch={dispatch} />

@@ -18,6 +18,8 @@ export interface Queue {
   readonly walk: (by: 1 | -1) => void;
   readonly show: (turn: Turn) => void;
   readonly refill: () => void;
+  /** Give back what is only prefetched and take anew: the model has learned, so the order and the suggestions changed. */
+  readonly renew: () => void;
 }
 
 export function useQueue(project: number, outbox: Outbox, first: number | null): Queue {
@@ -125,6 +127,15 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
     },
     [refill],
   );
+  const renew = useCallback(() => {
+    const [now, ...ahead] = held.current;
+    if (now === undefined || ahead.length === 0) return;
+    navigator.sendBeacon(`/api/projects/${String(project)}/release`, JSON.stringify({ asset_ids: ahead.map((turn) => turn.asset.id) }));
+    held.current = [now];
+    setHand(held.current);
+    setAt(0);
+    void refill();
+  }, [project, refill]);
   const walk = useCallback((by: 1 | -1) => {
     setAt((now) => Math.max(0, Math.min(now + by, held.current.length - 1)));
   }, []);
@@ -138,5 +149,6 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
     walk,
     show,
     refill: () => void refill(),
+    renew,
   };
 }
