@@ -35,7 +35,7 @@ export default function AnnotateScreen() {
   useLive(project);
   useRenewal(queue, view.data?.learning);
   const [done, setDone] = useState(0);
-  const left = view.data === undefined ? null : openCount(view.data.counts) - done;
+  const left = view.data === undefined ? null : openCount(view.data.counts);
 
   if (view.isPending || (queue.loading && queue.turn === null)) return <Waiting label={t("annotate.loading")} />;
   if (view.isError) return <Trouble error={view.error} retry={() => void view.refetch()} />;
