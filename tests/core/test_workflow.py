@@ -31,7 +31,11 @@ def test_one_more_answer_never_reopens_an_asset(found: Facts, person: int) -> No
 
 
 def test_status_does_not_depend_on_the_order_of_facts() -> None:
-    changes = [{"predicted": True}, {"authors": frozenset({1})}, {"skippers": frozenset({2})}]
+    changes: list[dict[str, object]] = [
+        {"predicted": True},
+        {"authors": frozenset({1})},
+        {"skippers": frozenset({2})},
+    ]
     outcomes = set()
     for order in permutations(changes):
         found = Facts(people_wanted=2)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from labelwright.core.access import Actor
 from labelwright.core.answer import Answers, ChoiceAnswer
 from labelwright.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from labelwright.core.project import ProjectSettings
@@ -71,7 +72,7 @@ def test_eight_people_at_once_never_get_the_same_asset(workbench: Workbench) -> 
     lock = threading.Lock()
     failures: list[BaseException] = []
 
-    def work(person: people.Actor) -> None:
+    def work(person: Actor) -> None:
         try:
             while True:
                 hand = take.take(workbench, person, project.id, 2)

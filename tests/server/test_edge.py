@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -141,14 +143,16 @@ def test_strangers_get_not_found_and_annotators_not_allowed(running: Running) ->
         client.post(f"/projects/{project['id']}/take", {"n": 1})
     people.set_member(running.bench, running.admin, project["id"], eve.user_id, "annotator")
     assert client.post(f"/projects/{project['id']}/take", {"n": 1})["reason"] == "empty"
-    for call in (
-        lambda: client.get(f"/projects/{project['id']}/assets"),
-        lambda: client.patch(f"/projects/{project['id']}", {"name": "mine"}),
-        lambda: client.post(f"/projects/{project['id']}/exports", {"format": "csv"}),
-        lambda: client.put(f"/projects/{project['id']}/members", {"user_id": eve.user_id, "role": "manager"}),
-        lambda: client.delete(f"/projects/{project['id']}"),
-        lambda: client.post("/users", {"name": "x", "is_admin": True}),
-    ):
+    base = f"/projects/{project['id']}"
+    calls: list[Callable[[], Any]] = [
+        partial(client.get, f"{base}/assets"),
+        partial(client.patch, base, {"name": "mine"}),
+        partial(client.post, f"{base}/exports", {"format": "csv"}),
+        partial(client.put, f"{base}/members", {"user_id": eve.user_id, "role": "manager"}),
+        partial(client.delete, base),
+        partial(client.post, "/users", {"name": "x", "is_admin": True}),
+    ]
+    for call in calls:
         with pytest.raises(NotAllowed):
             call()
 

@@ -40,12 +40,17 @@ def test_what_was_stored_is_there_after_opening_again(workbench: Workbench) -> N
 
 
 def test_a_write_that_raises_leaves_nothing(workbench: Workbench) -> None:
-    ana = add_person(workbench)
-    with pytest.raises(ZeroDivisionError), workbench.store.write() as tx:
-        tx.execute(sa.text("UPDATE \"user\" SET name = 'gone'"))
-        raise ZeroDivisionError
     from labelwright.store import people
 
+    ana = add_person(workbench)
+
+    def rename_and_fail() -> None:
+        with workbench.store.write() as tx:
+            tx.execute(sa.text("UPDATE \"user\" SET name = 'gone'"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        rename_and_fail()
     with workbench.store.read() as tx:
         found = people.by_id(tx, ana.user_id)
     assert found is not None
