@@ -15,6 +15,7 @@ from labelwright.core.ontology import (
     TextQuestion,
 )
 from labelwright.core.project import Project
+from labelwright.flows import annotate, people
 from labelwright.store import work
 from tests import factories
 from tests.journeys.conftest import Served, axe
@@ -334,7 +335,7 @@ def test_nothing_is_lost_or_doubled_when_the_server_is_killed(house: House, page
     go(page, house, project)
     for n, text in enumerate(texts):
         if n == 4:
-            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(1_000)  # the next texts are being prefetched
             house.served.kill()
         if n == 8:
             # The hand is empty now: what was prefetched is labelled and kept here.
@@ -370,3 +371,94 @@ def test_the_screens_are_accessible(house: House, page: Any, scheme: str) -> Non
     go(page, house, other, "decide")
     shows(page, TEXTS[0])
     assert axe(page) == []
+
+
+def test_two_quick_enters_make_one_submission(house: House, page: Any) -> None:
+    project, ids = house.add_project(TEXTS[:2])
+    with house.bench() as bench:
+        for asset_id in ids:
+            factories.predict(bench, project, asset_id, 0.8)
+    go(page, house, project)
+    shows(page, TEXTS[0])
+    page.evaluate(
+        """() => { const at = document.querySelector('.lw-work');
+            for (const _ of [1, 2]) at.dispatchEvent(new KeyboardEvent('keydown',
+                {key: 'Enter', code: 'Enter', bubbles: true, cancelable: true})); }"""
+    )
+    shows(page, TEXTS[1])
+    settled(page)
+    assert house.submissions(ids) == 1
+
+
+def test_a_label_is_found_by_typing_its_name(house: House, page: Any) -> None:
+    project, _ = house.add_project([NEWS], ENTITIES)
+    go(page, house, project)
+    stage_of(page).wait_for()
+    page.keyboard.press("l")
+    page.get_by_role("dialog").wait_for()
+    page.keyboard.type("Orga")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator("mark[aria-label='Angela, Organisation, person']").wait_for()
+    # The keys work again where they were.
+    page.keyboard.press("1")
+    page.locator("mark[aria-label='Merkel, Person, person']").wait_for()
+
+
+def test_one_key_marks_every_identical_string(house: House, page: Any) -> None:
+    project, _ = house.add_project(["Oslo is in Norway. Oslo is large. Oslo!"], ENTITIES)
+    go(page, house, project)
+    stage_of(page).wait_for()
+    for key in ("2", "n", "s"):
+        page.keyboard.press(key)
+    page.get_by_text("2 more marked").wait_for()
+    assert page.locator("mark", has_text="Oslo").count() == 3
+    page.keyboard.press("Control+z")
+    page.wait_for_function("document.querySelectorAll('mark').length === 1")
+
+
+def test_an_answer_given_twice_in_two_windows_is_shown_and_chosen(house: House, page: Any) -> None:
+    project, ids = house.add_project(TEXTS[:2])
+    go(page, house, project)
+    shows(page, TEXTS[0])
+    with house.bench() as bench:
+        annotate.submit(bench, house.person, project.id, ids[0], factories.submission(factories.NEGATIVE))
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="1 answer was refused").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Negative").wait_for()
+    dialog.get_by_text("Positive").wait_for()
+    assert axe(page) == []
+    dialog.get_by_role("button", name="Use the answer from here").click()
+    dialog.wait_for(state="detached")
+    settled(page)
+    assert label_of(house.answers(ids)[0]) == "positive"
+    assert house.submissions(ids) == 2
+
+
+def test_an_ended_session_loses_nothing(house: House, page: Any) -> None:
+    project, ids = house.add_project(TEXTS[:2])
+    with house.bench() as bench:
+        people.set_password(bench, house.person, "correct horse battery", current=None, cookie="")
+    page.goto(house.served.address)
+    page.context.clear_cookies()
+    page.goto(house.address)
+    page.get_by_label("Name").fill(house.person.name)
+    page.locator("input[autocomplete=current-password]").fill("correct horse battery")
+    page.keyboard.press("Enter")
+    page.get_by_role("banner").wait_for()
+    go(page, house, project)
+    shows(page, TEXTS[0])
+    page.wait_for_timeout(1_000)  # the next texts are being prefetched
+    page.context.clear_cookies()
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    page.locator(".lw-sync", has_text="Signed out").wait_for()
+    shows(page, TEXTS[1])
+    page.locator(".lw-sync").get_by_role("button", name="Sign in").click()
+    page.get_by_role("dialog").get_by_label("Name").fill(house.person.name)
+    page.get_by_role("dialog").locator("input[autocomplete=current-password]").fill("correct horse battery")
+    page.keyboard.press("Enter")
+    settled(page)
+    assert label_of(house.answers(ids)[0]) == "positive"

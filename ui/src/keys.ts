@@ -157,6 +157,11 @@ export function typingIn(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/u.test(target.tagName));
 }
 
+/** Whether a key was pressed in a dialog, which lies over everything else and has keys of its own. */
+export function inDialog(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest('[role="dialog"]') !== null;
+}
+
 /** Whether a focused button or link keeps its own Enter or Space. */
 export function ownsKey(event: KeyboardEvent): boolean {
   const plain = (event.key === "Enter" || event.key === " ") && !event.ctrlKey && !event.metaKey;

@@ -9,7 +9,7 @@ import { ApiError, api, must, mustBe } from "../../api/client";
 import { isAsked } from "../../editor/document";
 import { byDoubt, focused, picked, step } from "../../editor/session";
 import type { Question } from "../../editor/types";
-import { digitOf, keyOf, match, ownsKey, typingIn } from "../../keys";
+import { digitOf, inDialog, keyOf, match, ownsKey, typingIn } from "../../keys";
 import { useMe } from "../../app/me";
 import type { Outbox } from "../../outbox/outbox";
 import { outboxOf } from "../../outbox/server";
@@ -194,6 +194,7 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
 
   const press = (native: KeyboardEvent): void => {
     const event = native;
+    if (inDialog(event.target)) return;
     const typing = typingIn(event.target);
     // Keys pressed while a submission is on its way back are meant for it, not for the text still shown.
     if (returning.current && !typing) {

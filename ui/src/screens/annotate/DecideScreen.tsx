@@ -9,7 +9,7 @@ import { api, must } from "../../api/client";
 import { useMe } from "../../app/me";
 import { STILL, active, type Activity } from "../../editor/time";
 import type { Question } from "../../editor/types";
-import { digitOf, keyOf, match, ownsKey, typingIn } from "../../keys";
+import { digitOf, inDialog, keyOf, match, ownsKey, typingIn } from "../../keys";
 import { outboxOf } from "../../outbox/server";
 import { useLive } from "../../parts/live";
 import { Confidence, LabelChip } from "../../parts/label";
@@ -114,7 +114,7 @@ export default function DecideScreen() {
     );
   };
   const press = (event: KeyboardEvent): void => {
-    if (typingIn(event.target) || ownsKey(event) || turn === null) return;
+    if (inDialog(event.target) || typingIn(event.target) || ownsKey(event) || turn === null) return;
     const digit = digitOf(event);
     const label = digit === undefined ? undefined : question.labels.filter((l) => !l.retired)[digit];
     const binding = match(event, ["decide"]);

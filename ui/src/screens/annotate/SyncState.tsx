@@ -1,5 +1,5 @@
 /** Where the person's work is: on the server, on its way, or kept here because the server is away or said no. */
-import { Alert, Button, Modal, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Modal, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { useLocation } from "wouter";
@@ -59,7 +59,8 @@ function RefusedWork({ refused, outbox, close }: { refused: Refused; outbox: Out
   const text = found.data?.turn.asset.text ?? "";
   const elsewhere = refused.code === "changed_elsewhere" && found.data !== undefined;
   return (
-    <Alert color="yellow" title={refused.message}>
+    <section className="lw-card" aria-label={refused.message}>
+      <Text fw={600}>{refused.message}</Text>
       {refused.hint !== "" && <Text size="sm">{refused.hint}</Text>}
       {text !== "" && <p className="lw-cut">{text}</p>}
       <dl className="lw-versions">
@@ -88,7 +89,7 @@ function RefusedWork({ refused, outbox, close }: { refused: Refused; outbox: Out
         </Button>
         <Button size="xs" variant="subtle" onClick={() => void outbox.dismiss(parcel.id)}>{elsewhere ? t("annotate.keepStored") : t("annotate.dismiss")}</Button>
       </div>
-    </Alert>
+    </section>
   );
 }
 
