@@ -1,5 +1,6 @@
 """What the local models learn, by example."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -268,3 +269,38 @@ def test_a_long_text_is_read_in_pieces_and_every_piece_is_labelled() -> None:
 def test_importing_the_package_does_not_import_scikit_learn() -> None:
     code = "import sys, labelwright.training; sys.exit('sklearn' in sys.modules or 'scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_word_of_a_million_letters_and_a_text_of_a_million_words_are_read() -> None:
+    labeler = training.train(ask(PEOPLE), TEXTS, people_in(TEXTS), 0)
+    readings = labeler.read(["x" * 1_000_000, "so " * 100_000 + "we met Ada Byron today .", "", "\ud800\x00"])
+    assert mentions("so " * 100_000 + "we met Ada Byron today .", readings[1].answers.get("e")) == [
+        ("Ada Byron", "per")
+    ]
+    assert readings[2].answers.get("e") == SpanAnswer(spans=())
+
+
+def test_of_too_many_texts_the_newest_are_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labelwright.training.labeler.MAX_CHARACTERS", 100)
+    answers = each("q", [chosen("good"), chosen("bad")] * 20)
+    labeler = training.train(SENTIMENT, ["wonderful", "dreadful"] * 20, answers, 0)
+    assert 0 < labeler.trained_on < 40
+    assert training.train(SENTIMENT, ["w" * 500], answers[:1], 0).trained_on == 1
+
+
+def test_another_process_learns_the_same_bytes() -> None:
+    code = (
+        "import hashlib; from tests.training import test_examples as t; from labelwright import training;"
+        "model = training.train(t.ask(t.PEOPLE), t.TEXTS * 5, t.people_in(t.TEXTS * 5), 0);"
+        "print(hashlib.sha256(model.dump()).hexdigest())"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1

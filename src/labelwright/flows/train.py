@@ -24,7 +24,7 @@ from labelwright.store import run as runs
 from labelwright.store.db import Tx
 from labelwright.workbench import Workbench
 
-CHUNK = 250
+CHUNK = 100
 """Assets predicted per transaction: a submit waits for at most one of these."""
 WINDOW = 20_000
 """At most this many open assets are predicted anew by one training: those next in the queue and a random sample."""

@@ -1,8 +1,9 @@
 """One labeler for a whole ontology: each question it can learn gets a model of its own over shared features."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from labelwright.core.answer import Answer, Answers, Span, SpanAnswer
 from labelwright.core.conform import is_asked
@@ -15,6 +16,7 @@ from labelwright.training.tagger import Tagger
 from labelwright.training.values import Amount, AnyOf, Given, OneOf, train_choice, train_scalar, unit
 
 FORMAT = 2
+MAX_CHARACTERS = 20_000_000
 AT_ONCE = 1_000_000
 """Texts are read in groups of about this many characters, so that memory stays bounded."""
 
@@ -98,6 +100,10 @@ class LocalLabeler:
     def _read(self, texts: Sequence[str]) -> list[Reading]:
         if not texts or not self._parts:
             return [Reading(answers=Answers()) for _ in texts]
+        with one_thread():
+            return self._read_together(texts)
+
+    def _read_together(self, texts: Sequence[str]) -> list[Reading]:
         needs_features = any(not isinstance(part, Marks) for part in self._parts.values())
         features = self._features(texts) if needs_features else None
         columns = {
@@ -161,26 +167,52 @@ def train(ontology: Ontology, texts: Sequence[str], answers: Sequence[Answers], 
 
     Args:
         ontology: Current questions; labels that are retired are not learned.
-        texts: One per answers.
+        texts: One per answers, oldest first: of very many or very long ones only the newest are used.
         answers: Finished answers; what no longer fits the ontology is passed over.
         seed: Same input and seed, same model.
     """
+    texts, answers = _newest(texts, answers)
     rule = TextFeatures.for_texts(texts)
     features: Any = None
     parts: dict[str, Part] = {}
-    for question in ontology.active_questions:
-        part: Part | None = None
-        if isinstance(question, SpanQuestion):
-            part = _train_marks(question, texts, answers, seed)
-        elif isinstance(question, ChoiceQuestion | ScalarQuestion) and _is_answered(question, answers):
-            features = rule(texts) if features is None else features
-            if isinstance(question, ChoiceQuestion):
-                part = train_choice(question, features, answers, seed)
-            else:
-                part = train_scalar(question, features, answers, seed)
-        if part is not None:
-            parts[question.id] = part
+    with one_thread():
+        for question in ontology.active_questions:
+            part: Part | None = None
+            if isinstance(question, SpanQuestion):
+                part = _train_marks(question, texts, answers, seed)
+            elif isinstance(question, ChoiceQuestion | ScalarQuestion) and _is_answered(question, answers):
+                features = rule(texts) if features is None else features
+                if isinstance(question, ChoiceQuestion):
+                    part = train_choice(question, features, answers, seed)
+                else:
+                    part = train_scalar(question, features, answers, seed)
+            if part is not None:
+                parts[question.id] = part
     return LocalLabeler(ontology, parts, rule, len(texts))
+
+
+def _newest(texts: Sequence[str], answers: Sequence[Answers]) -> tuple[Sequence[str], Sequence[Answers]]:
+    """The last texts that fit into the budget of characters; at least one."""
+    size, start = 0, len(texts)
+    while start > 0 and (size := size + len(texts[start - 1])) <= MAX_CHARACTERS:
+        start -= 1
+    start = min(start, max(len(texts) - 1, 0))
+    return texts[start:], answers[start:]
+
+
+def one_thread() -> contextlib.AbstractContextManager[object]:
+    """Keeps the linear algebra on one core.
+
+    The products here are small: more threads are slower, take cores from people who are labelling, and make sums
+    depend on the machine.
+    """
+    import scipy.optimize
+    import sklearn.linear_model
+    from threadpoolctl import threadpool_limits
+
+    # Only libraries that are loaded already are limited.
+    assert scipy.optimize and sklearn.linear_model
+    return cast(contextlib.AbstractContextManager[object], threadpool_limits(limits=1))
 
 
 def _is_answered(question: Question, answers: Sequence[Answers]) -> bool:

@@ -8,7 +8,8 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,9 @@ NEGLIGIBLE = 0.01
 READY = (0.0, 0.25, 0.5, 0.75, 1.0)
 FEW_TOKENS = 3_000
 """With more training tokens than this, a feature that occurs only once is left out."""
+LONG_WORD = 80
+MAX_TOKENS = 200_000
+"""Training looks at the newest texts up to about this many tokens, so that it stays well under a minute."""
 LISTED = 6
 """Longest known name, in tokens."""
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af"
@@ -102,15 +106,24 @@ class Names:
         return found
 
 
+def _word(text: str, start: int, end: int) -> str:
+    # Half of a surrogate pair cannot be hashed; and a "word" of a million letters shall not be copied thirty times.
+    word = text[start:end] if end - start <= LONG_WORD else text[start : start + 40] + text[end - 20 : end]
+    return word.encode("utf-8", "replace").decode()
+
+
 def _low(text: str, ranges: Sequence[Range]) -> list[str]:
-    return [text[start:end].encode("utf-8", "replace").decode().lower() for start, end in ranges]
+    return [_word(text, start, end).lower() for start, end in ranges]
 
 
 def features(
     text: str, ranges: Sequence[Range], names: Names, own: set[tuple[tuple[str, ...], int]]
-) -> list[list[str]]:
-    """Names of the features of each token: the word, its form and affixes, neighbours, and known names."""
-    words = [text[start:end].encode("utf-8", "replace").decode() for start, end in ranges]
+) -> Iterator[list[str]]:
+    """Names of the features of each token: the word, its form and affixes, neighbours, and known names.
+
+    Made one token at a time: those of a whole novel would take a gigabyte.
+    """
+    words = [_word(text, start, end) for start, end in ranges]
     low = [word.lower() for word in words]
     shapes = [_shape(word) for word in words]
     listed = names.mentions(low, own)
@@ -119,28 +132,27 @@ def features(
     # A text written in capitals says nothing by its capitals.
     letters = [c for c in text[:2_000] if c.isalpha()]
     loud = "^" if letters and sum(c.isupper() for c in letters) > 0.7 * len(letters) else ""
-    found = []
     for i, word in enumerate(words):
         k = i + 2
         w, s = low[k], shapes[k] + loud
-        found.append(
-            ["b", "w=" + w, "W=" + word, "s=" + s, "p1=" + w[:1], "p2=" + w[:2], "p3=" + w[:3], "p4=" + w[:4],
-             "e1=" + w[-1:], "e2=" + w[-2:], "e3=" + w[-3:], "e4=" + w[-4:],
-             "w-1=" + low[k - 1], "w+1=" + low[k + 1], "w-2=" + low[k - 2], "w+2=" + low[k + 2],
-             "s-1=" + shapes[k - 1], "s+1=" + shapes[k + 1], "s-2=" + shapes[k - 2], "s+2=" + shapes[k + 2],
-             "l=" + low[k - 1] + " " + w, "r=" + w + " " + low[k + 1], "n=" + low[k - 1] + " " + low[k + 1],
-             "s3=" + shapes[k - 1] + " " + s + " " + shapes[k + 1],
-             "e-1=" + low[k - 1][-3:], "e+1=" + low[k + 1][-3:],
-             *listed[i]]
-        )  # fmt: skip
+        found = [
+            "b", "w=" + w, "W=" + word, "s=" + s, "p1=" + w[:1], "p2=" + w[:2], "p3=" + w[:3], "p4=" + w[:4],
+            "e1=" + w[-1:], "e2=" + w[-2:], "e3=" + w[-3:], "e4=" + w[-4:],
+            "w-1=" + low[k - 1], "w+1=" + low[k + 1], "w-2=" + low[k - 2], "w+2=" + low[k + 2],
+            "s-1=" + shapes[k - 1], "s+1=" + shapes[k + 1], "s-2=" + shapes[k - 2], "s+2=" + shapes[k + 2],
+            "l=" + low[k - 1] + " " + w, "r=" + w + " " + low[k + 1], "n=" + low[k - 1] + " " + low[k + 1],
+            "s3=" + shapes[k - 1] + " " + s + " " + shapes[k + 1],
+            "e-1=" + low[k - 1][-3:], "e+1=" + low[k + 1][-3:],
+            *listed[i],
+        ]  # fmt: skip
         if i > 0 and ranges[i - 1][1] == ranges[i][0]:
-            found[-1].append("glued")
+            found.append("glued")
         if i == 0:
-            found[-1] += ["first", "first " + s]
-    return found
+            found += ["first", "first " + s]
+        yield found
 
 
-def _hashed(rows: list[list[str]]) -> Any:
+def _hashed(rows: Iterable[list[str]]) -> Any:
     from sklearn.feature_extraction import FeatureHasher
 
     return FeatureHasher(HASHED, input_type="string", alternate_sign=False, dtype=np.float32).transform(rows)
@@ -209,9 +221,9 @@ class Tagger:
         """
         ranges = [tokens(text) for text in texts]
         lengths = [_lengths(t, r, [False] * len(r)) for t, r in zip(texts, ranges, strict=True)]
-        rows = [row for t, r in zip(texts, ranges, strict=True) for row in features(t, r, self.names, set())]
-        if not rows:
+        if not any(ranges):
             return [([], 1.0) for _ in texts]
+        rows = (row for t, r in zip(texts, ranges, strict=True) for row in features(t, r, self.names, set()))
         scores = self.chain.scores(_hashed(rows)[:, self.columns])
         rules = _rules(len(self.labels))
         flat = [size for each in lengths for size in each]
@@ -297,7 +309,8 @@ class _Decoded:
 
 
 def train(texts: Sequence[str], marked: Sequence[Sequence[Marked]], seed: int) -> Tagger | None:
-    """Train on texts with their spans (not overlapping); None when no span was ever marked."""
+    """Train on texts, oldest first, with their spans (not overlapping); None when no span was ever marked."""
+    texts, marked = _newest(texts, marked)
     present = sorted({label for spans in marked for _, _, label in spans})
     numbers = {label: k for k, label in enumerate(present)}
     known: dict[tuple[str, ...], dict[int, int]] = {}
@@ -307,13 +320,15 @@ def train(texts: Sequence[str], marked: Sequence[Sequence[Marked]], seed: int) -
     for text, spans in zip(texts, marked, strict=True):
         cut = tokens(text, [edge for start, end, _ in spans for edge in (start, end)])
         low, mine, said = _low(text, cut), [0] * len(cut), set()
+        firsts = [first for first, _ in cut]
         for start, end, label in spans:
-            inside = [i for i, (s, e) in enumerate(cut) if s >= start and e <= end]
-            if inside:
-                mine[inside[0] : inside[-1] + 1] = _tags(len(inside), numbers[label])
-                if len(inside) <= LISTED:
-                    said.add((tuple(low[inside[0] : inside[-1] + 1]), label))
-        for name, label in said:
+            # Borders of spans split tokens, so those that begin inside also end inside.
+            i, j = bisect_left(firsts, start), bisect_left(firsts, end)
+            if i < j:
+                mine[i:j] = _tags(j - i, numbers[label])
+                if j - i <= LISTED:
+                    said.add((tuple(low[i:j]), label))
+        for name, label in sorted(said):
             counts = known.setdefault(name, {})
             counts[label] = counts.get(label, 0) + 1
         ranges.append(cut)
@@ -322,13 +337,12 @@ def train(texts: Sequence[str], marked: Sequence[Sequence[Marked]], seed: int) -
     if not any(map(any, tags)):
         return None
     names = Names(known)
-    rows: list[list[str]] = []
     sizes: list[list[int]] = []
-    for text, cut, said, mine in zip(texts, ranges, own, tags, strict=True):
-        rows += features(text, cut, names, said)
+    for text, cut, mine in zip(texts, ranges, tags, strict=True):
         goes_on = [tag > 0 and (tag - 1) % 4 in (1, 2) for tag in mine]
         sizes.append(_lengths(text, cut, goes_on))
-    hashed = _hashed(rows)
+    parts = zip(texts, ranges, own, strict=True)
+    hashed = _hashed(row for text, cut, said in parts for row in features(text, cut, names, said))
     columns = _columns(hashed, 1 + 4 * len(present))
     used, right = hashed[:, columns], np.array(list(itertools.chain(*tags)), dtype=np.int64)
     rules = _rules(len(present))
@@ -337,6 +351,17 @@ def train(texts: Sequence[str], marked: Sequence[Sequence[Marked]], seed: int) -
     kept = np.abs(fitted.weights).max(axis=1) > NEGLIGIBLE
     small = Chain(fitted.weights[kept], fitted.moves, fitted.temperature)
     return Tagger(small, columns[kept], np.array(present, dtype=np.int64), names, ready)
+
+
+def _newest(
+    texts: Sequence[str], marked: Sequence[Sequence[Marked]]
+) -> tuple[Sequence[str], Sequence[Sequence[Marked]]]:
+    """The last texts that fit into the budget of tokens; at least one."""
+    size, start = 0, len(texts)
+    while start > 0 and (size := size + len(tokens(texts[start - 1]))) <= MAX_TOKENS:
+        start -= 1
+    start = min(start, max(len(texts) - 1, 0))
+    return texts[start:], marked[start:]
 
 
 def _columns(hashed: Any, n_tags: int) -> NDArray[np.int64]:
