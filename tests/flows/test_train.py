@@ -336,3 +336,38 @@ def test_only_managers_start_a_training_and_strangers_find_nothing(workbench: Wo
         train.learn_now(workbench, ben, project.id)
     with pytest.raises(NotFound):
         train.learn_now(workbench, eve, project.id)
+
+
+def test_two_trainings_of_a_project_never_run_at_once(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, project, ten, _ = prepare(workbench, learn_every=5)
+    answer(workbench, ana, project, ten)
+    started, go_on = threading.Event(), threading.Event()
+    real, inside, most = training.train, [0], [0]
+
+    def slow(*given: Any) -> training.LocalLabeler:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        started.set()
+        go_on.wait(20)
+        made = real(*given)
+        inside[0] -= 1
+        return made
+
+    monkeypatch.setattr(training, "train", slow)
+    first = threading.Thread(target=jobs.run_all, args=(workbench,))
+    first.start()
+    assert started.wait(20)
+    train.learn_now(workbench, ana, project.id)
+    second = threading.Thread(target=jobs.run_all, args=(workbench,))
+    second.start()
+    while [job.state for job in learn_jobs(workbench, project)] != ["running", "running"]:
+        assert second.is_alive()
+    second.join(1.0)  # long enough to do wrong
+    go_on.set()
+    first.join()
+    second.join()
+    assert most == [1]
+    assert [job.state for job in learn_jobs(workbench, project)] == ["done", "done"]
+    check_counters(workbench, project)

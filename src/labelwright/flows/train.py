@@ -5,6 +5,7 @@ transactions, so that submits are never held up. Predictions that a newer local 
 are removed, so that storage does not grow with every retraining.
 """
 
+import time
 from collections.abc import Sequence
 
 from labelwright.core.access import Actor
@@ -30,6 +31,7 @@ WINDOW = 20_000
 """At most this many open assets are predicted anew by one training: those next in the queue and a random sample."""
 ENOUGH = 2_000
 """A training goes on for at least this many assets before it makes way for a newer one that waits."""
+PAUSE_S = 0.2
 MIN_ANSWERS = 4
 MAX_ANSWERS = 20_000
 """A training looks at the newest answers up to this number, so that it stays a matter of seconds."""
@@ -51,6 +53,7 @@ def run_learn(workbench: Workbench, job: Job, control: Control) -> Report:
     from labelwright import training
 
     assert job.project_id is not None
+    _wait_for_earlier(workbench, job.project_id, job.id, control)
     with workbench.store.write() as tx:
         project, ontology = _current(tx, job.project_id)
         before = projects.learning(tx, project.id)
@@ -89,6 +92,19 @@ def run_learn(workbench: Workbench, job: Job, control: Control) -> Report:
         "trained_on": len(answered), "predicted": predicted, "questions": list(labeler.questions),
     }  # fmt: skip
     return report | ({"note": stopped} if stopped else {})
+
+
+def _wait_for_earlier(workbench: Workbench, project_id: int, job_id: int, control: Control) -> None:
+    """Two trainings of a project at once would overwrite each other's predictions: the later one waits.
+
+    Not for long: the earlier one makes way as soon as it has predicted enough.
+    """
+    while True:
+        with workbench.store.read() as tx:
+            if not store.is_training(tx, project_id, job_id, workbench.now()):
+                return
+        control.check()
+        time.sleep(PAUSE_S)
 
 
 def _nothing_learned(answers: int) -> Report:
@@ -130,7 +146,8 @@ def _predict(
                 return predicted, "the questions changed; it learns again"
             predicted += store.keep(tx, project, predictor, readings, workbench.now())
             control.save(tx, done=min(start + CHUNK, len(waiting)))
-            if start >= ENOUGH and _waits(tx, project_id) is not None:
+            live = jobs.of_project(tx, project_id, ("learn",), live=True)
+            if start >= ENOUGH and any(each.id > job.id for each in live):
                 return predicted, "newer answers wait to be learned from"
     return predicted, ""
 

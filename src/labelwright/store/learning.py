@@ -153,6 +153,16 @@ def _drop_replaced(tx: Tx, made: Mapping[int, int]) -> None:
     )  # fmt: skip
 
 
+def is_training(tx: Tx, project_id: int, before_job_id: int, now: datetime) -> bool:
+    """Whether an earlier training of the project is being done by a worker that is alive."""
+    c = t.job.c
+    query = sa.select(c.id).where(
+        c.project_id == project_id, c.kind == "learn", c.state == "running", c.id < before_job_id,
+        c.lease_until > now,
+    )  # fmt: skip
+    return tx.execute(query.limit(1)).first() is not None
+
+
 def is_used_elsewhere(tx: Tx, project_id: int, model_sha256: str) -> bool:
     """Whether another project's newest model has the same bytes."""
     c = t.project.c
