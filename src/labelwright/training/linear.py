@@ -14,7 +14,7 @@ from labelwright.training.arrays import Arrays
 
 Floats = NDArray[np.float64]
 MIN_TO_CALIBRATE = 25
-MAX_TO_CALIBRATE = 20_000
+CALIBRATED_ON = 1_500
 STRENGTH = 10.0
 """Inverse regularisation."""
 NEVER = -25.0
@@ -154,8 +154,12 @@ def _calibration(prepared: Any, classes: NDArray[np.int64], n_classes: int, seed
     """(temperature, pull towards frequent classes) that fit held-out folds best, with a weak preference for (1, 0)."""
     from sklearn.model_selection import KFold
 
+    if prepared.shape[0] > CALIBRATED_ON:
+        # Many more rows would make training several times longer and change the two numbers little.
+        rows = np.sort(np.random.default_rng(seed).permutation(prepared.shape[0])[:CALIBRATED_ON])
+        prepared, classes = prepared[rows], classes[rows]
     n = prepared.shape[0]
-    if n < MIN_TO_CALIBRATE or n > MAX_TO_CALIBRATE:
+    if n < MIN_TO_CALIBRATE:
         return 1.0, 0.0
     logits = np.zeros((n, n_classes))
     known = np.zeros(n, dtype=bool)
