@@ -462,3 +462,46 @@ def test_an_ended_session_loses_nothing(house: House, page: Any) -> None:
     page.keyboard.press("Enter")
     settled(page)
     assert label_of(house.answers(ids)[0]) == "positive"
+
+
+def test_one_new_span_redraws_one_paragraph_of_a_long_text(house: House, page: Any) -> None:
+    paragraph = (
+        "Anna met Bob Ray in Oslo on a cold and rainy day; they spoke of Apple and of nothing else at all."
+    )
+    text = "\n".join([paragraph] * 1_000)
+    size = len(paragraph) + 1
+    spans = tuple(
+        Span(id=f"s{n}-{at}", label="person", start=n * size + at, end=n * size + at + 4, score=0.9)
+        for n in range(1_000)
+        for at in (0, paragraph.index("Oslo"))
+    )
+    project, ids = house.add_project([text], ENTITIES)
+    with house.bench() as bench:
+        factories.predict(bench, project, ids[0], 0.9, Answers.of({"entities": SpanAnswer(spans=spans)}))
+    go(page, house, project)
+    page.locator("mark").nth(1_999).wait_for(state="attached")
+    page.evaluate(
+        """() => { window.touched = new Set();
+            new MutationObserver(found => { for (const each of found) {
+                const p = (each.target.nodeType === 1 ? each.target : each.target.parentElement).closest('p[data-start]');
+                if (p) window.touched.add(p.dataset.start); } })
+            .observe(document.querySelector('.lw-text'), {childList: true, subtree: true, attributes: true, characterData: true}); }"""
+    )
+    for key in ("ArrowRight", "ArrowRight", "Shift+ArrowRight", "3"):
+        page.keyboard.press(key)
+    page.locator("mark[aria-label='Bob Ray, Organisation, person']").wait_for()
+    assert page.evaluate("[...window.touched]") == ["0"]
+
+
+def test_labelling_goes_on_while_the_server_is_away_and_the_window_changes(house: House, page: Any) -> None:
+    project, _ = house.add_project(TEXTS[:3])
+    go(page, house, project)
+    shows(page, TEXTS[0])
+    page.wait_for_timeout(2_500)  # until what is known of the project counts as old
+    house.served.kill()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(4_000)  # long enough for the attempts to read it anew to fail
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    shows(page, TEXTS[1])
+    page.locator(".lw-sync", has_text="Offline").wait_for()

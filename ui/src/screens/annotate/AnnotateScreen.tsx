@@ -16,6 +16,7 @@ import { outboxOf } from "../../outbox/server";
 import { useLive } from "../../parts/live";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
+import { canDecide } from "./decidable";
 import { Panel, scale } from "./Panel";
 import { useQueue, type Queue, type Turn } from "./queue";
 import { SyncState } from "./SyncState";
@@ -37,8 +38,9 @@ export default function AnnotateScreen() {
   const [done, setDone] = useState(0);
   const left = view.data === undefined ? null : openCount(view.data.counts);
 
-  if (view.isPending || (queue.loading && queue.turn === null)) return <Waiting label={t("annotate.loading")} />;
-  if (view.isError) return <Trouble error={view.error} retry={() => void view.refetch()} />;
+  // With the server away the project cannot be read anew; the work goes on with what is known.
+  if (view.data === undefined) return view.isError ? <Trouble error={view.error} retry={() => void view.refetch()} /> : <Waiting label={t("annotate.loading")} />;
+  if (queue.loading && queue.turn === null) return <Waiting label={t("annotate.loading")} />;
   const questions = view.data.ontology.questions as unknown as Question[];
   return (
     <div className="lw-editor">
@@ -47,7 +49,7 @@ export default function AnnotateScreen() {
         <span className="lw-dim lw-number">{left !== null && left > 0 ? t("annotate.leftOpen", { n: left }) : ""}</span>
         <span className="lw-dim lw-number">{done > 0 ? t("annotate.done", { n: done }) : ""}</span>
         <span className="lw-grow" />
-        <Link href={`/projects/${String(project)}/decide`} className="lw-dim">{t("annotate.toDecide")}</Link>
+        {canDecide(questions) && <Link href={`/projects/${String(project)}/decide`} className="lw-dim">{t("annotate.toDecide")}</Link>}
         <SyncState outbox={outbox} project={project} />
       </header>
       {queue.turn === null ? (

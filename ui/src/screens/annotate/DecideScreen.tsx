@@ -7,7 +7,7 @@ import { Link, useParams } from "wouter";
 
 import { api, must } from "../../api/client";
 import { useMe } from "../../app/me";
-import { STILL, active, type Activity } from "../../editor/time";
+import { active } from "../../editor/time";
 import type { Question } from "../../editor/types";
 import { digitOf, inDialog, keyOf, match, ownsKey, typingIn } from "../../keys";
 import { outboxOf } from "../../outbox/server";
@@ -18,6 +18,8 @@ import { t } from "../../strings";
 import { Nothing, openCount, takeBack, useRenewal } from "./AnnotateScreen";
 import { useQueue } from "./queue";
 import { SyncState } from "./SyncState";
+import { canDecide } from "./decidable";
+import { useActivity } from "./useActivity";
 
 interface Recent {
   readonly id: string;
@@ -39,14 +41,14 @@ export default function DecideScreen() {
   const region = useRef<HTMLDivElement>(null);
   const [recent, setRecent] = useState<readonly Recent[]>([]);
   const [choosing, setChoosing] = useState(false);
-  const clock = useRef<Activity>(STILL);
   const handedIn = useRef<number | null>(null);
   const returning = useRef(false);
   const turn = queue.turn;
   const asset = turn?.asset.id;
+  const idleAfterMs = (view.data?.project.settings?.idle_after_s ?? 15) * 1000;
+  const clock = useActivity(asset, idleAfterMs);
 
   useEffect(() => {
-    clock.current = active(STILL, performance.now(), 15_000);
     setChoosing(false);
     handedIn.current = null;
     region.current?.focus({ preventScroll: true });
@@ -54,7 +56,7 @@ export default function DecideScreen() {
 
   const questions = (view.data?.ontology.questions ?? []) as unknown as Question[];
   const question = questions.find((q): q is Question & { kind: "choice" } => q.kind === "choice" && !q.multiple && !q.retired);
-  const others = questions.some((q) => q.required && !q.retired && q.id !== question?.id && q.kind !== "span" && !q.depends_on);
+  const possible = canDecide(questions);
 
   const notKept = useCallback((failure: unknown) => {
     handedIn.current = null;
@@ -66,7 +68,7 @@ export default function DecideScreen() {
       if (turn === null || question === undefined || handedIn.current === turn.asset.id || returning.current) return;
       handedIn.current = turn.asset.id;
       const id = crypto.randomUUID();
-      const time = active(clock.current, performance.now(), 15_000);
+      const time = active(clock.current, performance.now(), idleAfterMs);
       const given = (turn.draft?.answers ?? turn.answers ?? turn.prediction?.answers ?? {}) as Record<string, unknown>;
       const body = {
         id,
@@ -82,12 +84,13 @@ export default function DecideScreen() {
         queue.leave(turn.asset.id);
       }, notKept);
     },
-    [turn, question, outbox, project, queue, notKept],
+    [turn, question, outbox, project, queue, notKept, clock, idleAfterMs],
   );
 
-  if (view.isPending || queue.loading) return <Waiting label={t("annotate.loading")} />;
-  if (view.isError) return <Trouble error={view.error} retry={() => void view.refetch()} />;
-  if (question === undefined || others) {
+  // With the server away the project cannot be read anew; the work goes on with what is known.
+  if (view.data === undefined) return view.isError ? <Trouble error={view.error} retry={() => void view.refetch()} /> : <Waiting label={t("annotate.loading")} />;
+  if (queue.loading) return <Waiting label={t("annotate.loading")} />;
+  if (question === undefined || !possible) {
     return <Empty title={t("annotate.noChoice")} action={<Button component={Link} href={`/projects/${String(project)}/label`}>{t("annotate.editor")}</Button>} />;
   }
   const said = turn?.prediction?.answers[question.id] as { kind: string; labels: string[] } | undefined;
@@ -148,7 +151,7 @@ export default function DecideScreen() {
             ) : (
               <>
                 <LabelChip name={suggestion.name} colour={suggestion.colour} suggested />
-                <Confidence value={turn.prediction?.confidence?.[question.id]?.value ?? null} />
+                {typeof turn.prediction?.confidence?.[question.id]?.value === "number" && <Confidence value={turn.prediction.confidence[question.id]?.value} />}
                 <span className="lw-dim">{turn.prediction?.predictor_title}</span>
               </>
             )}

@@ -1,7 +1,7 @@
 /** Draws the text with its spans, one paragraph at a time, and turns pointers into events of the editor. */
 import { memo, useEffect, useMemo, useRef, type CSSProperties } from "react";
 
-import { slotOf, spansOf } from "../../editor/document";
+import { slotOf, spansOf, type Doc } from "../../editor/document";
 import type { OffsetTable, Range } from "../../editor/offsets";
 import { lanes, segments, type Cover, type Marked } from "../../editor/segments";
 import { target, type Event, type Fixed, type State } from "../../editor/session";
@@ -21,7 +21,16 @@ export function TextStage({ given, state, dispatch }: Props) {
   const stage = useRef<HTMLDivElement>(null);
   const labels = useMemo(() => labelsOf(given), [given]);
   const paragraphs = useMemo(() => given.table.paragraphs(), [given]);
-  const covers = useMemo(() => coversOf(given, state), [given, state]);
+  const covers = useMemo(() => coversOf(given, state.doc), [given, state.doc]);
+  const drawn = useMemo(
+    () =>
+      paragraphs.map((range) => {
+        const mine = covers.filter((c) => c.span.start < range.end && range.start < c.span.end);
+        const signature = mine.map((c) => `${c.span.id}:${String(c.span.start)}-${String(c.span.end)}:${c.span.label}:${String(c.suggested)}:${String(c.lane)}`).join("|");
+        return { range, mine, signature };
+      }),
+    [paragraphs, covers],
+  );
   useTransientPaint(stage, given, state);
 
   const up = (event: PointerEvent): void => {
@@ -63,11 +72,9 @@ export function TextStage({ given, state, dispatch }: Props) {
       tabIndex={0}
       onPointerDown={down}
     >
-      {paragraphs.map((p) => {
-        const mine = covers.filter((c) => c.span.start < p.end && p.start < c.span.end);
-        const key = mine.map((c) => `${c.span.id}:${String(c.span.start)}-${String(c.span.end)}:${c.span.label}:${String(c.suggested)}:${String(c.lane)}`).join("|");
+      {drawn.map(({ range, mine, signature }) => {
         const picked = mine.some((c) => c.span.id === state.picked) ? state.picked : null;
-        return <Paragraph key={p.start} range={p} covers={mine} signature={key} table={given.table} labels={labels} picked={picked} />;
+        return <Paragraph key={range.start} range={range} covers={mine} signature={signature} table={given.table} labels={labels} picked={picked} />;
       })}
     </div>
   );
@@ -125,9 +132,9 @@ function labelsOf(given: Fixed): Map<string, Label> {
   return found;
 }
 
-function coversOf(given: Fixed, state: State): Cover[] {
+function coversOf(given: Fixed, doc: Doc): Cover[] {
   const marked: Marked[] = given.questions.flatMap((q) =>
-    spansOf(state.doc, q.id).map((span) => ({ question: q.id, span, suggested: slotOf(state.doc, q.id).suggested.includes(span.id) })),
+    spansOf(doc, q.id).map((span) => ({ question: q.id, span, suggested: slotOf(doc, q.id).suggested.includes(span.id) })),
   );
   return lanes(marked);
 }

@@ -32,6 +32,8 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
   const gone = useRef(new Set<number>());
   const busy = useRef(false);
   const again = useRef(false);
+  const place = useRef(0);
+  place.current = at;
 
   const refill = useCallback(async () => {
     // Asked for while asking: once more afterwards, so that fast work never runs the hand dry.
@@ -128,7 +130,9 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
     [refill],
   );
   const renew = useCallback(() => {
-    const [now, ...ahead] = held.current;
+    // What the person looks at stays, wherever in the hand it is.
+    const now = held.current[Math.min(place.current, held.current.length - 1)];
+    const ahead = held.current.filter((turn) => turn !== now);
     if (now === undefined || ahead.length === 0) return;
     navigator.sendBeacon(`/api/projects/${String(project)}/release`, JSON.stringify({ asset_ids: ahead.map((turn) => turn.asset.id) }));
     held.current = [now];

@@ -4,10 +4,11 @@ import { useCallback, useEffect, useMemo, useReducer, useRef, useState } from "r
 import { api } from "../../api/client";
 import { answersOf, missing } from "../../editor/document";
 import { fixed, start, step, type Event, type Fixed, type State } from "../../editor/session";
-import { STILL, active, away, type Activity } from "../../editor/time";
+import { active } from "../../editor/time";
 import type { Answers, Question } from "../../editor/types";
 import type { Outbox } from "../../outbox/outbox";
 import type { Turn } from "./queue";
+import { useActivity } from "./useActivity";
 
 export interface Work {
   readonly given: Fixed;
@@ -34,7 +35,7 @@ export function useWork(project: number, turn: Turn, questions: readonly Questio
   const latest = useRef(state);
   latest.current = state;
   const revision = useRef(turn.draft?.revision ?? 0);
-  const activity = useRef<Activity>(STILL);
+  const activity = useActivity(turn.asset.id, idleAfterMs);
   const opened = useRef(performance.now());
   const handedIn = useRef(false);
 
@@ -85,25 +86,6 @@ export function useWork(project: number, turn: Turn, questions: readonly Questio
     };
   }, [saveHere]);
 
-  useEffect(() => {
-    const seen = (): void => {
-      if (document.visibilityState === "visible" && document.hasFocus()) activity.current = active(activity.current, performance.now(), idleAfterMs);
-    };
-    const left = (): void => {
-      activity.current = away(activity.current, performance.now(), idleAfterMs);
-    };
-    seen();
-    const events = ["pointermove", "pointerdown", "keydown", "wheel", "scroll"] as const;
-    for (const name of events) window.addEventListener(name, seen, { passive: true, capture: true });
-    window.addEventListener("blur", left);
-    document.addEventListener("visibilitychange", left);
-    return () => {
-      for (const name of events) window.removeEventListener(name, seen, { capture: true });
-      window.removeEventListener("blur", left);
-      document.removeEventListener("visibilitychange", left);
-    };
-  }, [idleAfterMs]);
-
   const submit = useCallback(async () => {
     const lacking = missing(questions, latest.current.doc);
     if (lacking.length > 0) return lacking;
@@ -134,7 +116,7 @@ export function useWork(project: number, turn: Turn, questions: readonly Questio
     }
     onLeave(id);
     return [];
-  }, [questions, outbox, project, turn, idleAfterMs, onLeave]);
+  }, [questions, outbox, project, turn, idleAfterMs, onLeave, activity]);
 
   return {
     given,
