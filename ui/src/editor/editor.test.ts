@@ -61,6 +61,26 @@ describe("offsets", () => {
   });
 });
 
+describe("characters a person sees", () => {
+  it("no selection ever cuts one", () => {
+    fc.assert(
+      fc.property(texts, fc.nat(40), fc.nat(40), (text, one, other) => {
+        const g = given(text);
+        const { selection } = run(g, start(g, {}, false), { type: "select", start: one, end: other });
+        if (selection === null) return;
+        const borders = g.table.graphemes(0, g.table.length);
+        expect(borders).toContain(selection.start);
+        expect(borders).toContain(selection.end);
+      }),
+    );
+  });
+  it("half of a family or of a letter with its accent becomes the whole", () => {
+    const g = given("a👩‍👩‍👧 e\u0301z");
+    expect(run(g, start(g, {}, false), { type: "select", start: 2, end: 3 }).selection).toEqual({ start: 1, end: 6 });
+    expect(run(g, start(g, {}, false), { type: "select", start: 8, end: 9 }).selection).toEqual({ start: 7, end: 9 });
+  });
+});
+
 const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   fc.record({ type: fc.constant("move" as const), by: fc.integer({ min: -3, max: 3 }), extend: fc.boolean(), characters: fc.boolean() }),
   fc.record({ type: fc.constant("select" as const), start: fc.integer({ min: -2, max: 60 }), end: fc.integer({ min: -2, max: 60 }) }),

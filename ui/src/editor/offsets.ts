@@ -78,6 +78,16 @@ export class OffsetTable {
     return borders;
   }
 
+  /** The range widened so that neither end cuts a character a person sees (a flag, a family, a letter with marks). */
+  snapped(start: number, end: number): Range {
+    const all = new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(this.text);
+    const first = all.containing(this.toUnit(start));
+    const last = all.containing(this.toUnit(end));
+    const low = first === undefined ? start : this.toPoint(first.index);
+    const cut = last !== undefined && last.index < this.toUnit(end);
+    return { start: low, end: cut ? this.toPoint(last.index + last.segment.length) : end };
+  }
+
   /** Paragraphs: ranges between line ends. The line end belongs to none; empty lines are empty ranges. */
   paragraphs(): Range[] {
     const found: Range[] = [];

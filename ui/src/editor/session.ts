@@ -180,7 +180,7 @@ function clean(given: Fixed, start: number, end: number): Range | null {
   high = Math.min(given.table.length, high);
   while (low < high && /^\s$/u.test(given.table.slice(low, low + 1))) low += 1;
   while (low < high && /^\s$/u.test(given.table.slice(high - 1, high))) high -= 1;
-  return low < high ? { start: low, end: high } : null;
+  return low < high ? given.table.snapped(low, high) : null;
 }
 
 /** The token that holds a code point, else the nearest one before it. */
