@@ -505,3 +505,25 @@ def test_labelling_goes_on_while_the_server_is_away_and_the_window_changes(house
     page.keyboard.press("Enter")
     shows(page, TEXTS[1])
     page.locator(".lw-sync", has_text="Offline").wait_for()
+
+
+def test_an_answer_that_was_not_sent_yet_is_taken_back_without_the_server(house: House, page: Any) -> None:
+    project, ids = house.add_project(TEXTS[:3])
+    go(page, house, project)
+    shows(page, TEXTS[0])
+    page.wait_for_timeout(1_000)  # the next texts are being prefetched
+    house.served.kill()
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    shows(page, TEXTS[1])
+    page.locator(".lw-sync", has_text="Offline").wait_for()
+    page.keyboard.press("u")
+    shows(page, TEXTS[0])
+    page.get_by_role("radio", name="Positive", checked=True).wait_for()
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    shows(page, TEXTS[1])
+    house.served.start()
+    settled(page)
+    assert [label_of(found) for found in house.answers(ids)[:1]] == ["negative"]
+    assert house.submissions(ids) == 1

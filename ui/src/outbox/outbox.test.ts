@@ -63,6 +63,17 @@ describe("the outbox", () => {
     expect(sent.at(-1)).toMatchObject({ id: "z", asset: 2, body: { id: "z", parent_id: "theirs", answers } });
     expect(box.snapshot()).toMatchObject({ waiting: 0, refused: [] });
   });
+  it("gives back the newest answer that was not sent yet", async () => {
+    const box = new Outbox(fresh(), () => Promise.resolve(failed(0, true)));
+    const answers = { t: { kind: "choice", labels: ["a"] } };
+    await box.post({ ...parcel("a", 1), body: { answers } });
+    await box.post({ ...parcel("b", 2), body: { answers } });
+    await box.flush();
+    expect((await box.retract(1))?.id).toBe("b");
+    expect((await box.draft(1, 2))?.doc).toEqual({ t: { answer: answers.t, suggested: [] } });
+    expect(await box.retract(9)).toBeNull();
+    expect(box.snapshot().waiting).toBe(1);
+  });
   it("keeps drafts until their asset is submitted", async () => {
     const box = new Outbox(fresh(), () => Promise.resolve({ ok: true }));
     const draft = { doc: { t: { answer: null, suggested: [] } }, revision: 3, at: 9 };

@@ -138,17 +138,36 @@ export class Outbox {
     await this.refresh();
   }
 
+  /**
+   * Take the newest parcel of a project out again before it is sent, as a draft; null when none waits. Should the server have it all the same (its answer was lost), it refuses the next version until the
+   * person has chosen.
+   */
+  async retract(project: number): Promise<Parcel | null> {
+    // Never one that is being sent right now: whether it arrives is not known yet.
+    while (this.pumping !== null) await this.pumping;
+    const db = await this.db;
+    const transaction = db.transaction(["outbox", "drafts"], "readwrite", { durability: "strict" });
+    const keys = await transaction.objectStore("outbox").getAllKeys();
+    const parcels = await transaction.objectStore("outbox").getAll();
+    const at = parcels.findLastIndex((each) => each.project === project);
+    const [key, parcel] = [keys[at], parcels[at]];
+    if (key !== undefined && parcel !== undefined) {
+      await transaction.objectStore("outbox").delete(key);
+      if (parcel.kind === "annotation") await transaction.objectStore("drafts").put(draftOf(parcel), draftKey(project, parcel.asset));
+    }
+    await transaction.done;
+    await this.refresh();
+    return parcel ?? null;
+  }
+
   /** A refused parcel becomes the draft of its asset again, so that it can be corrected and handed in anew. */
   async reopen(id: string): Promise<void> {
     const db = await this.db;
     const refused = await db.get("refused", id);
     if (refused === undefined) return;
     const { parcel } = refused;
-    const answers = Object.entries((parcel.body["answers"] ?? {}) as Answers);
-    const doc: Doc = Object.fromEntries(answers.map(([question, answer]) => [question, { answer, suggested: [] }]));
     const transaction = db.transaction(["refused", "drafts"], "readwrite", { durability: "strict" });
-    // Newer than any draft the server may hold of this asset.
-    await transaction.objectStore("drafts").put({ doc, revision: Math.floor(Date.now() / 1000), at: Date.now() }, draftKey(parcel.project, parcel.asset));
+    await transaction.objectStore("drafts").put(draftOf(parcel), draftKey(parcel.project, parcel.asset));
     await transaction.objectStore("refused").delete(id);
     await transaction.done;
     await this.refresh();
@@ -196,6 +215,13 @@ export class Outbox {
     this.state = { ...this.state, ...changes };
     for (const listener of this.listeners) listener();
   }
+}
+
+function draftOf(parcel: Parcel): StoredDraft {
+  const answers = Object.entries((parcel.body["answers"] ?? {}) as Answers);
+  const doc: Doc = Object.fromEntries(answers.map(([question, answer]) => [question, { answer, suggested: [] }]));
+  // Newer than any draft the server may hold of this asset.
+  return { doc, revision: Math.floor(Date.now() / 1000), at: Date.now() };
 }
 
 function draftKey(project: number, asset: number): string {

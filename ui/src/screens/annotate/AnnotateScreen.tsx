@@ -128,9 +128,15 @@ interface EditorProps {
   readonly onDone: () => void;
 }
 
-/** Take back the newest own submission: from the server, once everything on the way has arrived there. */
-export async function takeBack(project: number, outbox: Outbox): Promise<Turn | null> {
+/** Take back the newest own answer: from the server, or from this computer if it was not sent yet. */
+export async function takeBack(project: number, outbox: Outbox, queue: Queue): Promise<Turn | null> {
   await outbox.flush();
+  if (outbox.snapshot().waiting > 0) {
+    // Only what can be shown again: after a reload the text itself is no longer here while the server is away.
+    const newest = (await outbox.assetsOnTheirWay(project)).at(-1);
+    const turn = newest === undefined ? undefined : queue.recall(newest);
+    if (turn !== undefined && (await outbox.retract(project))?.asset === newest) return turn;
+  }
   if (outbox.snapshot().waiting > 0) {
     notifications.show({ message: t("annotate.tookBackOnTheWay") });
     return null;
@@ -182,7 +188,7 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
   const back = useCallback(() => {
     if (returning.current) return;
     returning.current = true;
-    takeBack(project, outbox).finally(() => { returning.current = false; }).then(
+    takeBack(project, outbox, queue).finally(() => { returning.current = false; }).then(
       (found) => {
         if (found === null) return;
         queue.show(found);

@@ -106,7 +106,7 @@ export default function DecideScreen() {
   const back = (): void => {
     if (returning.current) return;
     returning.current = true;
-    takeBack(project, outbox).finally(() => { returning.current = false; }).then(
+    takeBack(project, outbox, queue).finally(() => { returning.current = false; }).then(
       (found) => {
         if (found === null) return;
         handedIn.current = null;

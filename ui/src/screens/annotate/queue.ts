@@ -7,6 +7,7 @@ import type { Outbox } from "../../outbox/outbox";
 export type Turn = Noun<"Turn">;
 
 const AHEAD = 4;
+const LEFT = 10;
 
 export interface Queue {
   readonly turn: Turn | null;
@@ -17,6 +18,8 @@ export interface Queue {
   readonly leave: (asset: number) => void;
   readonly walk: (by: 1 | -1) => void;
   readonly show: (turn: Turn) => void;
+  /** One of the last assets that were left. */
+  readonly recall: (asset: number) => Turn | undefined;
   readonly refill: () => void;
   /** Give back what is only prefetched and take anew: the model has learned, so the order and the suggestions changed. */
   readonly renew: () => void;
@@ -32,6 +35,7 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
   const gone = useRef(new Set<number>());
   const busy = useRef(false);
   const again = useRef(false);
+  const left = useRef<readonly Turn[]>([]);
   const place = useRef(0);
   place.current = at;
 
@@ -122,6 +126,8 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
   const leave = useCallback(
     (asset: number) => {
       gone.current.add(asset);
+      const turn = held.current.find((each) => each.asset.id === asset);
+      if (turn !== undefined) left.current = [...left.current.filter((each) => each.asset.id !== asset), turn].slice(-LEFT);
       held.current = held.current.filter((turn) => turn.asset.id !== asset);
       setHand(held.current);
       setAt(0);
@@ -140,6 +146,7 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
     setAt(0);
     void refill();
   }, [project, refill]);
+  const recall = useCallback((asset: number) => left.current.find((each) => each.asset.id === asset), []);
   const walk = useCallback((by: 1 | -1) => {
     setAt((now) => Math.max(0, Math.min(now + by, held.current.length - 1)));
   }, []);
@@ -152,6 +159,7 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
     leave,
     walk,
     show,
+    recall,
     refill: () => void refill(),
     renew,
   };
