@@ -1,6 +1,7 @@
 """What the local models learn, by example."""
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -304,3 +305,21 @@ def test_another_process_learns_the_same_bytes() -> None:
         for seed in ("1", "2")
     }
     assert len(found) == 1
+
+
+def test_damaged_bytes_of_a_model_are_refused_or_read_never_worse() -> None:
+    whole = training.train(ask(PEOPLE), TEXTS, people_in(TEXTS), 0).dump()
+    rng = random.Random(0)
+    refused = 0
+    for n in range(400):
+        damaged = bytearray(whole)
+        if n % 2:
+            damaged = damaged[: rng.randrange(len(damaged))]
+        else:
+            for _ in range(4):
+                damaged[-rng.randrange(1, 600)] = rng.randrange(256)
+        try:
+            training.load(bytes(damaged))
+        except ValueError:
+            refused += 1
+    assert refused > 300
