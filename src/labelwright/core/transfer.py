@@ -146,8 +146,14 @@ def resolve(
             problems += found
             continue
         answers[question.id] = answer
-        sure = opinion.confidence.get(named)
-        if sure is not None and 0 <= sure <= 1:
+        sure = next(
+            (opinion.confidence[k] for k in (named, question.id, question.name) if k in opinion.confidence),
+            None,
+        )
+        if sure is not None and not 0 <= sure <= 1:
+            message = f"a confidence in 0 to 1 wanted, got {sure}; the answer is kept without it"
+            problems.append(Problem(where=named, code="bad_confidence", message=message))
+        elif sure is not None:
             confidence[question.id] = Confidence(value=sure, scorer="given")
     for problem in conform(ontology, Answers.of(answers), size, complete=False):
         problems.append(problem)
@@ -207,6 +213,8 @@ def _label(question: LabelledQuestion, named: Any, where: str = "") -> str:
 
 
 def _number(question: ScalarQuestion, value: Any) -> bool | int | float:
+    if isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]  # a yes / no asked as a choice between two
     if question.type == "boolean":
         word = str(value).strip().lower()
         if word in ("true", "yes", "1", "1.0", "y"):

@@ -294,11 +294,12 @@ def run_import(workbench: Workbench, job: Job, control: Control) -> Report:
     mapping = wanted.mapping or Mapping()
     assert wanted.format is not None and job.project_id is not None
     source = open_source(path, name, wanted.format, mapping)
-    done = int(job.cursor.get("read", 0))
-    tally = _Tally(job.report)
+    # A dry run stored nothing it could go on from.
+    done = 0 if wanted.options.dry_run else int(job.cursor.get("read", 0))
+    tally = _Tally({} if wanted.options.dry_run else job.report)
     for _ in itertools.islice(source, done):  # already committed before a restart
         pass
-    seen: set[str] = set()  # a dry run stores nothing, so it remembers what it met itself
+    seen: dict[str, str] = {}  # a dry run stores nothing, so it remembers what it met itself
     while True:
         control.check()
         if not wanted.options.dry_run:
@@ -330,7 +331,7 @@ def _store_chunk(
     options: ImportOptions,
     chunk: list[Incoming | Problem],
     tally: _Tally,
-    seen: set[str],
+    seen: dict[str, str],
 ) -> None:
     assert job.project_id is not None
     project = projects.get(tx, job.project_id)
@@ -344,7 +345,13 @@ def _store_chunk(
         tx, project.id, [row.external_id for row in rows if row.external_id is not None]
     )
     by_hash = store.known_by_content(
-        tx, project.id, [h for row, h in zip(rows, hashes, strict=True) if row.external_id is None]
+        tx,
+        project.id,
+        [
+            h
+            for row, h in zip(rows, hashes, strict=True)
+            if row.external_id is None or options.changed == "add"
+        ],
     )
     fresh: list[tuple[Incoming, str]] = []
     known: list[tuple[Incoming, int]] = []
@@ -353,11 +360,17 @@ def _store_chunk(
         found = by_id.get(row.external_id) if row.external_id is not None else None
         if row.external_id is None and digest in by_hash:
             found = (by_hash[digest], digest)
-        if found is None and key not in seen:
+        if found is None and key in seen:
+            found = (0, seen[key])
+        if found is None:
             fresh.append((row, digest))
         elif found is not None and found[1] != digest:
+            if options.changed == "add" and digest in by_hash:
+                tally.n["same"] += 1  # added by an earlier import
+                continue
             tally.n["changed"] += 1
             if options.changed == "add":
+                by_hash[digest] = 0
                 fresh.append((Incoming(row.where, row.text, None, row.metadata, row.opinions), digest))
             else:
                 message = f"the id {row.external_id!r} is stored with another text; the stored one was kept"
@@ -372,7 +385,7 @@ def _store_chunk(
         elif row.external_id is None and found is None:
             by_hash.setdefault(digest, 0)
         if options.dry_run:
-            seen.add(key)
+            seen.setdefault(key, digest)
     tally.n["new"] += len(fresh)
     ontology = projects.ontology(tx, project.id, project.ontology_version)
     assert ontology is not None
@@ -464,13 +477,17 @@ def _attach(
         predictor = Predictor(
             engine=ImportedModel(name=opinion.name or "import"), ontology_version=project.ontology_version
         )
+        predictor_sha256 = runs.add_predictor(tx, predictor)
+        current = work.current_predictions(tx, [asset_id]).get(asset_id)
+        if current and current.predictor_sha256 == predictor_sha256 and current.answers == answers:
+            return problems  # the same file again
         reading = Reading(answers=answers, confidence=confidence, problems=tuple(problems))
         prediction_id = runs.add_prediction(
             tx,
             project.id,
             asset_id,
             None,
-            runs.add_predictor(tx, predictor),
+            predictor_sha256,
             project.ontology_version,
             reading,
             now,

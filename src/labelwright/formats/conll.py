@@ -4,8 +4,11 @@ A sentence becomes one text, tokens joined by one space. On the way out tokens a
 a sidecar keeps the character offsets that the format itself loses.
 """
 
+import bisect
+import functools
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,7 +19,14 @@ from labelwright.core.transfer import Incoming, Opinion, Outgoing
 from labelwright.formats import edge
 from labelwright.formats.output import Losses, Written, safe_name
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’\-.][^\W_]+)*|[^\s]")
+
+@functools.cache
+def _token_pattern() -> re.Pattern[str]:
+    # Marks (vowel signs, accents that stand alone) and joiners belong to the word they follow; `re` has no class for them.
+    marks = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c)[0] == "M")
+    marks += "".join(map(chr, range(0xE0100, 0xE01F0))) + "\u200c\u200d"
+    word = rf"[^\W_][^\W_{marks}]*(?:[{marks}]+[^\W_{marks}]*)*"
+    return re.compile(rf"{word}(?:['’\-.]{word})*|[^\s][{marks}]*")
 
 
 def read(path: Path, name: str, encoding: str | None) -> Iterator[Incoming | Problem]:
@@ -30,7 +40,9 @@ def read(path: Path, name: str, encoding: str | None) -> Iterator[Incoming | Pro
         if line is None:
             yield edge.too_long(where)
             continue
-        parts = line.split()
+        # Only blanks and tabs part the columns: an odd space (U+00A0, U+3000) may be a token of its own.
+        parts = line.strip(" \t\r\n").replace("\t", " ").split(" ")
+        parts = [part for part in parts if part]
         if parts and parts[0] == "-DOCSTART-":
             document += 1
         elif parts and len(parts) < 2:
@@ -82,7 +94,7 @@ def _sentence(where: str, tokens: list[str], tags: list[str], document: int) -> 
 
 def tokens(text: str) -> list[tuple[int, int]]:
     """Half-open code point ranges of the tokens: words with inner apostrophes, hyphens or dots, and single other marks."""
-    return [match.span() for match in _TOKEN.finditer(text)]
+    return [match.span() for match in _token_pattern().finditer(text)]
 
 
 def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
@@ -90,6 +102,8 @@ def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Lo
     questions = [q for q in ontology.active_questions if isinstance(q, SpanQuestion)]
     if not questions:
         losses.note("no_span_question", "the ontology has no span question; CoNLL holds nothing else")
+    if any(len(label.name.split()) > 1 for q in questions for label in q.labels):
+        losses.note("label_names", "blanks in label names are written as `_`")
     paths = {q.id: folder / f"{safe_name(q.id)}.conll" for q in questions}
     files = {q.id: paths[q.id].open("w", encoding="utf-8", newline="\n") for q in questions}
     sidecar = (folder / "offsets.jsonl").open("w", encoding="utf-8", newline="\n")
@@ -98,6 +112,7 @@ def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Lo
         for file in files.values():
             file.write("-DOCSTART- -X- -X- O\n\n")
         for row in rows:
+            losses.of_chosen(row, ontology)
             others = [k for k in (row.chosen.root if row.chosen else {}) if k not in files]
             if others:
                 losses.add(row.asset, "not_a_span", f"answers to {', '.join(others)} cannot be held")
@@ -132,9 +147,11 @@ def _tags(
     text = row.asset.text or ""
     ranges = tokens(text)
     tags = ["O"] * len(ranges)
+    starts, ends = [start for start, _ in ranges], [end for _, end in ranges]
     # Longest first: of two overlapping spans the outer one is kept, and the other one reported.
     for span in sorted(answer.spans, key=lambda s: (s.start - s.end, s.start)):
-        inside = [i for i, (start, end) in enumerate(ranges) if start < span.end and span.start < end]
+        first, after = bisect.bisect_right(ends, span.start), bisect.bisect_left(starts, span.end)
+        inside = range(first, after)
         what = f"{names[span.label]} {span.start}-{span.end}"
         if not inside:
             losses.add(row.asset, "no_token", f"{what} holds no token")
@@ -143,7 +160,7 @@ def _tags(
         else:
             if ranges[inside[0]][0] != span.start or ranges[inside[-1]][1] != span.end:
                 losses.add(row.asset, "expanded", f"{what} cuts a token and was widened to whole tokens")
-            label = names[span.label].replace(" ", "_")
+            label = "_".join(names[span.label].split())
             for n, i in enumerate(inside):
                 tags[i] = f"{'I' if n else 'B'}-{label}"
     return ranges, tags

@@ -5,8 +5,9 @@ PostgreSQL can hold neither NUL nor lone surrogates, so they are refused on both
 
 import codecs
 import json
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,33 +30,47 @@ def encoding_of(path: Path, wanted: str | None = None) -> str:
     """
     with path.open("rb") as file:
         head = file.read(4)
-    if wanted:
-        try:
-            found = codecs.lookup(wanted).name
-        except LookupError:
-            raise Invalid("bad_encoding", f"unknown encoding {wanted!r}", "try utf-8 or cp1252") from None
-    elif head.startswith(codecs.BOM_UTF8):
+    found = _named(wanted) if wanted else "utf-8"
+    if head.startswith(codecs.BOM_UTF8) and found == "utf-8":
         found = "utf-8-sig"
-    elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and (not wanted or "utf-16" in found):
         found = "utf-16"
-    else:
-        found = "utf-8"
-    decoder, at = codecs.getincrementaldecoder(found)(), 0
+    _check_bytes(path, found, head)
+    return found
+
+
+def _named(wanted: str) -> str:
+    try:
+        info = codecs.lookup(wanted)
+        known = info._is_text_encoding and info.name not in ("idna", "punycode", "undefined")
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        raise Invalid("bad_encoding", f"unknown encoding {excerpt(wanted)!r}", "try utf-8, utf-16 or cp1252")
+    return info.name
+
+
+def _check_bytes(path: Path, encoding: str, head: bytes) -> None:
+    # The checking decoders leave the byte-order mark in the text, so that positions count from the first byte.
+    big = head.startswith(codecs.BOM_UTF16_BE)
+    plain = {"utf-8-sig": "utf-8", "utf-16": "utf-16-be" if big else "utf-16-le"}.get(encoding, encoding)
+    decoder, at = codecs.getincrementaldecoder(plain)(), 0
     with path.open("rb") as file:
         while True:
             chunk = file.read(1 << 20)
+            pending = decoder.getstate()[0]
             try:
                 decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                where = max(at + error.start - 3, 0)
+            except UnicodeError as error:
+                start = error.start if isinstance(error, UnicodeDecodeError) else 0
+                byte = (pending + chunk)[start : start + 1].hex()
                 raise Invalid(
                     "bad_encoding",
-                    f"{path.name} is not {found}: byte {chunk[error.start : error.start + 1].hex() or 'end'} "
-                    f"near position {where}",
+                    f"{path.name} is not {encoding}: byte 0x{byte} at offset {at - len(pending) + start}",
                     "save it as UTF-8, or name its encoding (for example cp1252)",
                 ) from None
             if not chunk:
-                return found
+                return
             at += len(chunk)
 
 
@@ -106,7 +121,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_object)
+def _float(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:40]} is beyond what a number can hold")
+    return number
+
+
+DECODER = json.JSONDecoder(
+    parse_constant=_no_constant, parse_int=_integer, parse_float=_float, object_pairs_hook=_object
+)
+LENIENT = json.JSONDecoder(parse_int=str, parse_float=str)
+"""Finds where a refused value ends, so that what follows it can still be read."""
 
 
 def parse_json(text: str) -> Any:
@@ -150,6 +176,28 @@ def forbidden(text: str) -> str | None:
         return None
     what = "NUL" if found[0] == "\0" else "half of a surrogate pair"
     return f"contains {what} at character {found.start()}"
+
+
+def unstorable(value: Any, depth: int = 0) -> str | None:
+    """Why a nested value cannot be stored: a forbidden character in a text or key, NaN, infinity, or too deep."""
+    if isinstance(value, str):
+        return forbidden(value)
+    if isinstance(value, float):
+        return None if math.isfinite(value) else "contains a number that is not finite"
+    if depth > MAX_DEPTH:
+        return f"is nested deeper than {MAX_DEPTH} levels"
+    if isinstance(value, dict):
+        parts: Iterable[Any] = (part for pair in value.items() for part in pair)
+    elif isinstance(value, list | tuple):
+        parts = value
+    else:
+        return None
+    return next((why for part in parts if (why := unstorable(part, depth + 1))), None)
+
+
+def printable(text: str) -> str:
+    """A text that can be stored: what is forbidden becomes U+FFFD."""
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 # --- offsets ----------------------------------------------------------------------------------------------------

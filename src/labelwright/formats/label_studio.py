@@ -57,14 +57,25 @@ def _task(where: str, row: dict[str, Any]) -> Iterator[Incoming | Problem]:
     opinions: list[Opinion] = []
     table = utf16_to_points(text)
     for by, group in (("person", "annotations"), ("model", "predictions")):
-        for i, each in enumerate(row.get(group) or []):
-            if not isinstance(each, dict) or each.get("was_cancelled"):
+        given = row.get(group) or []
+        if not isinstance(given, list):
+            yield Problem(where=f"{where}:{group}", code="bad_opinion", message="a list is wanted")
+            continue
+        for i, each in enumerate(given):
+            place = f"{where}:{group}/{i}"
+            if not isinstance(each, dict) or not isinstance(each.get("result") or [], list):
+                yield Problem(
+                    where=place, code="bad_opinion", message="an object with a list `result` is wanted"
+                )
+                continue
+            if each.get("was_cancelled"):
+                yield Problem(where=place, code="cancelled", message="a cancelled annotation was left out")
                 continue
             answers: dict[str, Any] = {}
             for j, region in enumerate(each.get("result") or []):
                 bad = _region(region, answers, table)
                 if bad is not None:
-                    yield Problem(where=f"{where}:{group}/{i}/result/{j}", code="bad_region", message=bad)
+                    yield Problem(where=f"{place}/result/{j}", code="bad_region", message=bad)
             score = each.get("score")
             confidence = {q: float(score) for q in answers} if isinstance(score, int | float) else {}
             if answers:
@@ -95,10 +106,18 @@ def _region(region: Any, answers: dict[str, Any], table: list[int]) -> str | Non
             answers[named] = "\n".join(map(str, found)) if isinstance(found, list) else found
         case "labels" | "hypertextlabels":
             offsets = value.get("globalOffsets", value)
-            start, end = offsets.get("start"), offsets.get("end")
+            if not isinstance(offsets, dict):
+                return "`globalOffsets` must be an object"
+            start: Any = offsets.get("start")
+            end: Any = offsets.get("end")
             if not all(isinstance(edge, int) and 0 <= edge < len(table) for edge in (start, end)):
                 return f"offsets {excerpt(start)} to {excerpt(end)} are outside the text"
-            for label in value.get(kind) or value.get("labels") or []:
+            if any(0 < edge < len(table) - 1 and table[edge] == table[edge - 1] for edge in (start, end)):
+                return f"offsets {start} to {end} cut a character in half"
+            labels = value.get(kind) or value.get("labels")
+            if not isinstance(labels, list) or not labels:
+                return "a region needs a list of labels"
+            for label in labels:
                 span = {"start": table[start], "end": table[end], "label": label, "id": region.get("id")}
                 if isinstance(region.get("score"), int | float):
                     span["score"] = region["score"]
@@ -111,18 +130,17 @@ def _region(region: Any, answers: dict[str, Any], table: list[int]) -> str | Non
 def config(ontology: Ontology) -> str:
     """The labeling config for the questions of an ontology."""
     parts = ["<View>", '  <Text name="text" value="$text"/>']
-    for q in ontology.active_questions:
+    for q in ontology.questions:
         name = quoteattr(q.id)
         if isinstance(q, ChoiceQuestion):
             how = "multiple" if q.multiple else "single"
             parts.append(f'  <Choices name={name} toName="text" choice="{how}">')
-            parts += [f"    <Choice value={quoteattr(label.name)}/>" for label in q.active_labels]
+            parts += [f"    <Choice value={quoteattr(label.name)}/>" for label in q.labels]
             parts.append("  </Choices>")
         elif isinstance(q, SpanQuestion):
             parts.append(f'  <Labels name={name} toName="text">')
             parts += [
-                f"    <Label value={quoteattr(x.name)} background={quoteattr(x.colour)}/>"
-                for x in q.active_labels
+                f"    <Label value={quoteattr(x.name)} background={quoteattr(x.colour)}/>" for x in q.labels
             ]
             parts.append("  </Labels>")
         elif isinstance(q, ScalarQuestion) and q.type == "boolean":
@@ -176,6 +194,23 @@ def _regions_of(
                 yield region | ({"score": span.score} if span.score is not None else {})
 
 
+def _report(row: Outgoing, losses: Losses) -> None:
+    clash = sorted({"text", "external_id"} & row.asset.metadata.keys())
+    if clash:
+        losses.add(row.asset, "metadata", f"metadata {', '.join(clash)} give way to the fields of that name")
+    given = [a.answers for a in row.annotations]
+    given += [row.prediction.answers] if row.prediction else []
+    for answers in [*given, *([row.gold] if row.gold is not None else [])]:
+        for question_id, answer in answers.items():
+            if not isinstance(answer, SpanAnswer):
+                continue
+            if not answer.spans:
+                message = f"{question_id!r} is answered with no spans, which reads like no answer"
+                losses.add(row.asset, "no_spans", message)
+            if any(span.attributes or span.alignment for span in answer.spans):
+                losses.add(row.asset, "attributes", "attributes and alignment of spans are not held")
+
+
 def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
     """`tasks.json` and `label_config.xml`."""
     (folder / "label_config.xml").write_text(config(ontology), encoding="utf-8")
@@ -184,6 +219,7 @@ def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Lo
         file.write("[")
         for row in rows:
             text = row.asset.text or ""
+            _report(row, losses)
             task: dict[str, Any] = {
                 "id": row.asset.id,
                 "data": {**row.asset.metadata, "external_id": row.asset.external_id, "text": text},

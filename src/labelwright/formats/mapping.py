@@ -1,5 +1,7 @@
 """Which column of a table means what; guesses it, previews it, and applies it row by row."""
 
+import json
+import math
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingOf
 from typing import Any
@@ -9,7 +11,7 @@ from pydantic import Field
 from labelwright.core.problem import Problem, excerpt
 from labelwright.core.transfer import Incoming, Opinion
 from labelwright.core.value import Value
-from labelwright.formats.edge import MAX_TEXT, forbidden
+from labelwright.formats.edge import MAX_TEXT, forbidden, parse_json
 
 TEXT_NAMES = (
     "text",
@@ -120,7 +122,7 @@ def apply(where: str, row: MappingOf[str, Any], mapping: Mapping) -> Incoming | 
             where=f"{where}:{mapping.text}", code="no_text", message=f"no such column (columns: {known})"
         )
     text = row[mapping.text]
-    if isinstance(text, int | float) and not isinstance(text, bool):
+    if isinstance(text, int | float) and not isinstance(text, bool) and text == text:
         text = str(text)
     if not isinstance(text, str):
         return Problem(
@@ -167,11 +169,13 @@ def check_text(text: str, where: str) -> Problem | None:
 
 def plain(value: Any) -> str | int | float | bool | None:
     """A value as metadata can hold it; nested values become JSON text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # how tables write "no value"
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    import json
-
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
 
 
 def _opinions(row: MappingOf[str, Any], mapping: Mapping) -> tuple[Opinion, ...]:
@@ -182,10 +186,12 @@ def _opinions(row: MappingOf[str, Any], mapping: Mapping) -> tuple[Opinion, ...]
             confidence = {}
             if by == "model":
                 for question, column in mapping.confidence.items():
-                    try:
-                        confidence[question] = float(row.get(column, ""))
-                    except (TypeError, ValueError):
+                    if row.get(column) in (None, ""):
                         continue
+                    try:
+                        confidence[question] = float(row[column])
+                    except (TypeError, ValueError):
+                        confidence[question] = math.nan  # reported where names are resolved
             found.append(Opinion(by, answers, "import", confidence))  # type: ignore[arg-type]
     return tuple(found)
 
@@ -193,10 +199,8 @@ def _opinions(row: MappingOf[str, Any], mapping: Mapping) -> tuple[Opinion, ...]
 def _value(value: Any) -> Any:
     # A cell of a CSV file may hold a JSON list, as our own CSV export writes several labels and spans.
     if isinstance(value, str) and value[:1] in "[{":
-        import json
-
         try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
+            return parse_json(value)
+        except ValueError:
             return value
     return value

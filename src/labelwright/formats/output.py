@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labelwright.core.answer import SpanAnswer
 from labelwright.core.asset import Asset
 from labelwright.core.ontology import Ontology
 from labelwright.core.transfer import Outgoing
@@ -30,6 +31,19 @@ class Losses:
             self.listed.append(
                 {"asset": asset.id, "external_id": asset.external_id, "code": code, "message": message}
             )
+
+    def of_chosen(self, row: Outgoing, ontology: Ontology) -> None:
+        """What every format loses that holds one set of answers to the questions of today."""
+        if len(row.annotations) > 1:
+            message = f"one of {len(row.annotations)} people's answers is written"
+            self.add(row.asset, "one_of_several", message)
+        for question_id, answer in row.chosen.items() if row.chosen is not None else ():
+            question = ontology.question(question_id)
+            if question is None or question.retired:
+                message = f"the answer to the retired question {question_id!r} is not held"
+                self.add(row.asset, "retired_question", message)
+            if isinstance(answer, SpanAnswer) and any(s.attributes for s in answer.spans):
+                self.add(row.asset, "attributes", f"attributes of spans of {question_id!r} are not held")
 
     def left_out(self, asset: Asset, code: str) -> None:
         """The asset itself is not in the file."""

@@ -174,11 +174,15 @@ def rows(path: Path, name: str, form: str, encoding: str | None) -> Iterator[tab
 
 
 def open_source(path: Path, name: str, form: str, columns: mapping.Mapping) -> Iterator[Incoming | Problem]:
-    """Every asset of a file, and every problem, in the order of the file.
+    """Every asset of a file, and every problem, in the order of the file; all of it can be stored.
 
     Raises:
         Invalid: The file as a whole cannot be read.
     """
+    return (_storable(each) for each in _source(path, name, form, columns))
+
+
+def _source(path: Path, name: str, form: str, columns: mapping.Mapping) -> Iterator[Incoming | Problem]:
     match form:
         case "conll":
             return conll.read(path, name, columns.encoding)
@@ -190,6 +194,18 @@ def open_source(path: Path, name: str, form: str, columns: mapping.Mapping) -> I
             return native.read(path, name, columns.encoding)
     source = rows(path, name, form, columns.encoding)
     return (row if isinstance(row, Problem) else mapping.apply(where, row, columns) for where, row in source)
+
+
+def _storable(each: Incoming | Problem) -> Incoming | Problem:
+    # The last gate of every format: what passes here can be held by both databases.
+    if isinstance(each, Incoming):
+        wrong = edge.unstorable([each.external_id, each.metadata]) or edge.unstorable(
+            [[opinion.name, opinion.answers] for opinion in each.opinions]
+        )
+        if wrong is None:
+            return each
+        each = Problem(where=each.where, code="forbidden_character", message=f"the row {wrong}")
+    return Problem(where=edge.printable(each.where), code=each.code, message=edge.printable(each.message))
 
 
 def head(

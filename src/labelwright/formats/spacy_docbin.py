@@ -10,6 +10,11 @@ from labelwright.core.transfer import Outgoing
 from labelwright.formats.output import Losses, Written
 
 
+def name(question: ChoiceQuestion, label: str, several: bool) -> str:
+    """The category of a label; with several choice questions their ids keep equal names apart."""
+    return f"{question.id}/{label}" if several else label
+
+
 def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
     """`assets.spacy`, tokenised by spaCy's blank multi-language pipeline.
 
@@ -27,11 +32,16 @@ def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Lo
     pipeline = spacy.blank("xx")
     pipeline.max_length = 100_000_000
     bin_ = DocBin(attrs=["ORTH", "SPACY", "ENT_IOB", "ENT_TYPE"], store_user_data=True)
+    kinds = [(q.kind, isinstance(q, SpanQuestion) and q.overlap) for q in ontology.active_questions]
+    several_choices, one_group = kinds.count(("choice", False)) > 1, kinds.count(("span", True)) == 1
+    if several_choices:
+        losses.note("categories", "several choice questions: categories are named question/label")
     n = 0
     for row in rows:
         if row.chosen is None:
             losses.left_out(row.asset, "no_answer")
             continue
+        losses.of_chosen(row, ontology)
         doc = pipeline.make_doc(row.asset.text or "")
         doc.user_data["asset"] = row.asset.id
         doc.user_data["external_id"] = row.asset.external_id
@@ -42,7 +52,11 @@ def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Lo
                 chosen = set(answer.labels) if isinstance(answer, ChoiceAnswer) else None
                 if chosen is not None:
                     # Every label is listed with 0 or 1: spaCy takes a missing one for unknown.
-                    doc.cats |= {label.name: float(label.id in chosen) for label in question.active_labels}
+                    doc.cats |= {
+                        name(question, label.name, several_choices): float(label.id in chosen)
+                        for label in question.labels
+                        if not label.retired or label.id in chosen
+                    }
             elif isinstance(question, SpanQuestion) and isinstance(answer, SpanAnswer):
                 names = {label.id: label.name for label in question.labels}
                 found = []
@@ -59,7 +73,7 @@ def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Lo
                     if made is not None:
                         found.append(made)
                 if question.overlap:
-                    doc.spans["sc"] = found
+                    doc.spans["sc" if one_group else question.id] = found
                 else:
                     flat += found
             elif answer is not None:

@@ -83,12 +83,10 @@ def write_csv(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses
                 losses.add(
                     row.asset, "formula_guard", "a cell that begins like a formula got a leading apostrophe"
                 )
-            if len(row.annotations) > 1:
-                losses.add(
-                    row.asset, "one_of_several", f"one of {len(row.annotations)} people's answers is written"
-                )
+            losses.of_chosen(row, ontology)
             writer.writerow(guarded)
             n += 1
+    losses.note("history", "gold, who annotated when, and answers that were not chosen are not held")
     return Written(n)
 
 
@@ -128,13 +126,12 @@ def write_parquet(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, lo
     n, batch = 0, []
     with pyarrow.parquet.ParquetWriter(folder / "data.parquet", layout) as writer:
         for row in rows:
+            losses.of_chosen(row, ontology)
             line: dict[str, Any] = {
                 "id": row.asset.id, "external_id": row.asset.external_id, "text": row.asset.text, "answered_by": row.chosen_by,
             }  # fmt: skip
             for question in questions:
-                line[question.id] = _typed(
-                    question, row.chosen.get(question.id) if row.chosen else None, row, losses
-                )
+                line[question.id] = _typed(question, row.chosen.get(question.id) if row.chosen else None)
             batch.append(line)
             n += 1
             if len(batch) == 1_000:
@@ -156,6 +153,8 @@ def _column(question: Question, pyarrow: Any) -> tuple[Any, dict[str, Any]]:
             )
         case ScalarQuestion(type="boolean"):
             return pyarrow.bool_(), {"dtype": "bool", "_type": "Value"}
+        case ScalarQuestion(type="integer"):
+            return pyarrow.int64(), {"dtype": "int64", "_type": "Value"}
         case ScalarQuestion():
             return pyarrow.float64(), {"dtype": "float64", "_type": "Value"}
         case SpanQuestion():
@@ -173,7 +172,7 @@ def _column(question: Question, pyarrow: Any) -> tuple[Any, dict[str, Any]]:
             return pyarrow.string(), {"dtype": "string", "_type": "Value"}
 
 
-def _typed(question: Question, answer: Answer | None, row: Outgoing, losses: Losses) -> Any:
+def _typed(question: Question, answer: Answer | None) -> Any:
     at = (
         {label.id: i for i, label in enumerate(question.labels)}
         if isinstance(question, LabelledQuestion)
@@ -189,12 +188,14 @@ def _typed(question: Question, answer: Answer | None, row: Outgoing, losses: Los
         case ScalarAnswer(value=bool() as value):
             return value
         case ScalarAnswer(value=value):
-            return float(value)
+            return (
+                float(value)
+                if isinstance(question, ScalarQuestion) and question.type == "number"
+                else int(value)
+            )
         case TextAnswer(text=text):
             return text
         case SpanAnswer(spans=spans):
-            if any(span.attributes for span in spans):
-                losses.add(row.asset, "attributes", "attributes of spans are not held")
             return [{"start": s.start, "end": s.end, "label": at[s.label]} for s in spans]
         case _:
             return json.dumps(answer.model_dump(mode="json"))

@@ -29,7 +29,9 @@ def delimited(path: Path, name: str, encoding: str | None, delimiter: str | None
             yield line
 
     lines = source()
-    first = next(lines, None)
+    first = next((line for line in lines if line.strip() or skipped), None)
+    if skipped:
+        raise Invalid("bad_header", f"{name}: the line with the column names is too long")
     if first is None:
         raise Invalid("empty_file", f"{name} is empty")
     if delimiter is None:
@@ -41,8 +43,14 @@ def delimited(path: Path, name: str, encoding: str | None, delimiter: str | None
         yield first
         yield from lines
 
-    reader = csv.reader(with_first(), delimiter=delimiter, strict=False)
-    header = [column.strip() for column in next(reader)]
+    # Strict: a stray or never closed quote is a problem of its row, not a silent merge of rows.
+    reader = csv.reader(with_first(), delimiter=delimiter, strict=True)
+    try:
+        header = [column.strip() for column in next(reader)]
+    except (csv.Error, StopIteration) as error:
+        raise Invalid(
+            "bad_header", f"{name}: the line with the column names cannot be read: {error}"
+        ) from None
     if any(edge.forbidden(column) for column in header):
         raise Invalid("bad_header", f"{name}: a column name contains a character that cannot be stored")
     if len(set(header)) != len(header):
@@ -55,9 +63,12 @@ def delimited(path: Path, name: str, encoding: str | None, delimiter: str | None
         except StopIteration:
             break
         except csv.Error as error:
+            message = str(error)
+            if "unexpected end" in message:
+                message = "a quote is opened here and never closed; the lines after it were not read"
             yield (
                 f"{name}:{before + 1}",
-                Problem(where=f"{name}:{before + 1}", code="bad_row", message=str(error)),
+                Problem(where=f"{name}:{before + 1}", code="bad_row", message=message),
             )
             before = state["line"]
             continue
@@ -120,12 +131,22 @@ def json_array(path: Path, name: str, encoding: str | None) -> Iterator[Row]:
             while at < len(text) and text[at] in " \t\r\n,":
                 at += 1
             if at < len(text) and text[at] == "]":
+                if (text[at + 1 :] + file.read(1 << 16)).strip():
+                    where = f"{name}[{number}]"
+                    message = "something follows the end of the array; it was not read"
+                    yield where, Problem(where=where, code="bad_json", message=message)
                 return
             where = f"{name}[{number}]"
             try:
                 value, at = edge.DECODER.raw_decode(text, at)
                 edge.check_depth(value)
             except (ValueError, RecursionError) as error:
+                after = _end_of(text, at)
+                if after is not None and (after < len(text) or ended):
+                    # Well-formed but refused (NaN, a key twice, too deep): only this row is lost.
+                    number, at = number + 1, after
+                    yield where, Problem(where=where, code="bad_json", message=str(error))
+                    continue
                 more = "" if ended or len(text) - at > edge.MAX_LINE_BYTES else file.read(1 << 20)
                 if more:
                     # Perhaps only cut: read on and try this element again. Doubling keeps the work linear.
@@ -147,16 +168,23 @@ def json_array(path: Path, name: str, encoding: str | None) -> Iterator[Row]:
                     where,
                     Problem(where=where, code="not_an_object", message="each row must be a JSON object"),
                 )
-            if len(text) - at < 1 << 19:
+            if not ended and len(text) - at < 1 << 19:
                 more = file.read(1 << 20)
                 ended = not more
                 text, at = text[at:] + more, 0
-                if ended and not text.strip(" \t\r\n,"):
-                    yield (
-                        where,
-                        Problem(where=where, code="cut_file", message="the file ends before the array does"),
-                    )
-                    return
+            if ended and not text[at:].strip(" \t\r\n,"):
+                yield (
+                    where,
+                    Problem(where=where, code="cut_file", message="the file ends before the array does"),
+                )
+                return
+
+
+def _end_of(text: str, at: int) -> int | None:
+    try:
+        return edge.LENIENT.raw_decode(text, at)[1]
+    except (ValueError, RecursionError):
+        return None
 
 
 def parquet(path: Path, name: str) -> Iterator[Row]:
@@ -181,7 +209,12 @@ def parquet(path: Path, name: str) -> Iterator[Row]:
     except (pyarrow.ArrowException, OSError) as error:
         raise Invalid("bad_parquet", f"{name} is not a Parquet file: {str(error)[:200]}") from None
     number = 0
-    for batch in file.iter_batches(batch_size=1_000):
-        for row in batch.to_pylist():
-            number += 1
-            yield f"{name}:{number}", row
+    try:
+        for batch in file.iter_batches(batch_size=1_000):
+            for row in batch.to_pylist():
+                number += 1
+                yield f"{name}:{number}", row
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        where = f"{name}:{number + 1}"
+        message = f"the rest of the file cannot be read: {str(error)[:200]}"
+        yield where, Problem(where=where, code="bad_parquet", message=message)
