@@ -78,8 +78,15 @@ class Served:
         return done.stdout.strip()
 
 
+_running: list[Browser] = []
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    # Tests elsewhere import this fixture, which makes it another one to pytest; a process can have one browser only.
+    if _running:
+        yield _running[0]
+        return
     executable = shutil.which("chromium") or shutil.which("google-chrome")
     if executable is None:
         pytest.skip("no chromium on this machine")
@@ -87,7 +94,9 @@ def browser() -> Iterator[Browser]:
         pytest.skip("the browser app is not built: run `make ui`")
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        _running.append(found)
         yield found
+        _running.clear()
         found.close()
 
 
