@@ -5,6 +5,7 @@ queue up in arrival order, so a long import made of short transactions never sta
 """
 
 import contextlib
+import functools
 import sqlite3
 import threading
 from collections import deque
@@ -164,16 +165,22 @@ def upsert(
 
     With neither, existing rows are left alone.
     """
-    insert = postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+    if rows:
+        clause = _upsert(table, tx.dialect.name == "postgresql", tuple(key), tuple(add), tuple(replace))
+        tx.execute(clause, cast(Any, rows))
+
+
+@functools.cache
+def _upsert(
+    table: sa.Table, is_postgres: bool, key: tuple[str, ...], add: tuple[str, ...], replace: tuple[str, ...]
+) -> sa.Insert:
+    # Building the statement costs more than running it, and there are only a handful of them.
+    insert = postgresql.insert(table) if is_postgres else sqlite.insert(table)
     changes: dict[str, Any] = {name: table.c[name] + insert.excluded[name] for name in add}
     changes |= {name: insert.excluded[name] for name in replace}
-    clause = (
-        insert.on_conflict_do_update(index_elements=list(key), set_=changes)
-        if changes
-        else insert.on_conflict_do_nothing(index_elements=list(key))
-    )
-    if rows:
-        tx.execute(clause, cast(Any, rows))
+    if changes:
+        return insert.on_conflict_do_update(index_elements=list(key), set_=changes)
+    return insert.on_conflict_do_nothing(index_elements=list(key))
 
 
 def lock_project(tx: Tx, project_id: int, purpose: str) -> None:

@@ -1,5 +1,6 @@
 """People's work: who holds which asset, drafts, submissions, skips."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -64,32 +65,45 @@ def next_in(
     Open; not answered or skipped by them; and fewer people hold or answered it than are wanted. One index walk: it
     stops at the first hits, so its cost does not grow with the project.
     """
-    a = t.asset.c
+    values = {
+        "project": project_id, "user": user_id, "now": now, "people": people_per_asset, "floor": audit_floor,
+        "leave_out": list(leave_out), "most": limit,
+    }  # fmt: skip
+    wanted = _next_in(stream, people_per_asset > 1)
+    return [(row.id, row.confidence) for row in tx.execute(wanted, values)]
+
+
+@functools.cache
+def _next_in(stream: Stream, several: bool) -> sa.Select[tuple[int, float | None]]:
+    """The statement behind `next_in`, built once: it is the hottest of all."""
+    a, now = t.asset.c, sa.bindparam("now", type_=t.Utc)
+    me: sa.BindParameter[int] = sa.bindparam("user")
     others = (
         sa.select(sa.func.count())
         .select_from(t.lease)
-        .where(t.lease.c.asset_id == a.id, t.lease.c.user_id != user_id, t.lease.c.until > now)
+        .where(t.lease.c.asset_id == a.id, t.lease.c.user_id != me, t.lease.c.until > now)
         .scalar_subquery()
     )
-    mine = sa.exists().where(
-        t.annotation.c.asset_id == a.id, t.annotation.c.author_id == user_id, t.annotation.c.counts.is_(True)
-    )
-    skipped = sa.exists().where(t.skip.c.asset_id == a.id, t.skip.c.user_id == user_id)
+    skipped = sa.exists().where(t.skip.c.asset_id == a.id, t.skip.c.user_id == me)
     query = sa.select(a.id, a.confidence).where(
-        a.project_id == project_id,
+        a.project_id == sa.bindparam("project"),
         a.open.is_(True),
-        others + a.annotations < people_per_asset,
+        others + a.annotations < sa.bindparam("people"),
         ~skipped,
+        a.id.not_in(sa.bindparam("leave_out", expanding=True)),
     )
-    if people_per_asset > 1:
-        query = query.where(~mine)
-    if leave_out:
-        query = query.where(a.id.not_in(list(leave_out)))
+    if several:
+        mine = [
+            t.annotation.c.asset_id == a.id,
+            t.annotation.c.author_id == me,
+            t.annotation.c.counts.is_(True),
+        ]
+        query = query.where(~sa.exists().where(*mine))
     if stream == "audit":
-        query = query.where(a.confidence >= audit_floor).order_by(a.shuffle, a.id)
+        query = query.where(a.confidence >= sa.bindparam("floor")).order_by(a.shuffle, a.id)
     else:
         query = query.order_by(a.order_key, a.id)
-    return [(row.id, row.confidence) for row in tx.execute(query.limit(limit))]
+    return query.limit(sa.bindparam("most"))
 
 
 def lease(tx: Tx, asset_id: int, user_id: int, until: datetime, why: Why) -> None:
