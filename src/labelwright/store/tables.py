@@ -256,6 +256,7 @@ lease = Table(
     Column("until", Utc, nullable=False),
     Column("why", sa.String(20), nullable=False),
     Index("ix_lease_until", "until"),
+    Index("ix_lease_user_id", "user_id"),
 )
 skip = Table(
     "skip",

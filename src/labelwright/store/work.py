@@ -39,13 +39,23 @@ def add_takes(tx: Tx, project_id: int, user_id: int, n: int) -> None:
 
 def held_by(tx: Tx, project_id: int, user_id: int, now: datetime) -> list[tuple[int, Why]]:
     """Assets this person holds a running lease on, in queue order."""
-    rows = tx.execute(
-        sa.select(t.lease.c.asset_id, t.lease.c.why)
-        .join(t.asset, t.asset.c.id == t.lease.c.asset_id)
-        .where(t.asset.c.project_id == project_id, t.lease.c.user_id == user_id, t.lease.c.until > now)
+    # In two steps: joined, the database may walk all assets of the project to find a handful of leases.
+    mine = {
+        row.asset_id: row.why
+        for row in tx.execute(
+            sa.select(t.lease.c.asset_id, t.lease.c.why).where(
+                t.lease.c.user_id == user_id, t.lease.c.until > now
+            )
+        )
+    }
+    if not mine:
+        return []
+    here = tx.execute(
+        sa.select(t.asset.c.id)
+        .where(t.asset.c.id.in_(list(mine)), t.asset.c.project_id == project_id)
         .order_by(t.asset.c.order_key, t.asset.c.id)
-    )
-    return [(row.asset_id, row.why) for row in rows]
+    ).scalars()
+    return [(asset_id, mine[asset_id]) for asset_id in here]
 
 
 def next_in(

@@ -352,6 +352,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("asset_id", "user_id", name=op.f("pk_lease")),
     )
     op.create_index("ix_lease_until", "lease", ["until"], unique=False)
+    op.create_index("ix_lease_user_id", "lease", ["user_id"], unique=False)
     op.create_table(
         "prediction",
         sa.Column("id", BIG, autoincrement=True, nullable=False),
