@@ -73,7 +73,7 @@ def outgoing(
     prediction = None
     if model is not None:
         prediction = Prediction(
-            id=n, asset_id=n, predictor_sha256="1" * 64, predictor_title="made model", ontology_version=3,
+            id=n, run_id=None, asset_id=n, predictor_sha256="1" * 64, predictor_title="made model", ontology_version=3,
             answers=model, created_at=AT,
             confidence={key: Confidence(value=0.25, scorer="given") for key, _ in model.items()},
         )  # fmt: skip

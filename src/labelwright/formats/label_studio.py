@@ -202,6 +202,9 @@ def _report(row: Outgoing, losses: Losses) -> None:
     given += [row.prediction.answers] if row.prediction else []
     for answers in [*given, *([row.gold] if row.gold is not None else [])]:
         for question_id, answer in answers.items():
+            if isinstance(answer, TextAnswer) and not answer.text:
+                message = f"{question_id!r} is answered with an empty text, which reads like no answer"
+                losses.add(row.asset, "empty_text", message)
             if not isinstance(answer, SpanAnswer):
                 continue
             if not answer.spans:
