@@ -67,9 +67,16 @@ def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Lo
                         made = doc.char_span(
                             span.start, span.end, label=names[span.label], alignment_mode="expand"
                         )
-                        losses.add(
-                            row.asset, "expanded", f"{what} cuts a token and was widened to whole tokens"
-                        )
+                        # White space between two tokens is in neither: a span of only that comes back empty.
+                        if made is None or len(made) == 0:
+                            made = None
+                            losses.add(row.asset, "no_token", f"{what} holds no token")
+                        else:
+                            losses.add(
+                                row.asset,
+                                "expanded",
+                                f"{what} does not end where tokens do and became {made.start_char}-{made.end_char}",
+                            )
                     if made is not None:
                         found.append(made)
                 if question.overlap:
