@@ -199,9 +199,14 @@ def _source(path: Path, name: str, form: str, columns: mapping.Mapping) -> Itera
 def _storable(each: Incoming | Problem) -> Incoming | Problem:
     # The last gate of every format: what passes here can be held by both databases.
     if isinstance(each, Incoming):
-        wrong = edge.unstorable([each.external_id, each.metadata]) or edge.unstorable(
-            [[opinion.name, opinion.answers] for opinion in each.opinions]
-        )
+        values = [each.external_id, *each.metadata, *each.metadata.values()]
+        # One search over all of a row's texts is many times faster than one per text; which it was is asked only then.
+        joined = "".join(value for value in values if isinstance(value, str))
+        wrong = None
+        if edge.forbidden(joined) or any(isinstance(value, float) for value in values):
+            wrong = edge.unstorable(values)
+        if each.opinions and wrong is None:
+            wrong = edge.unstorable([[opinion.name, opinion.answers] for opinion in each.opinions])
         if wrong is None:
             return each
         each = Problem(where=each.where, code="forbidden_character", message=f"the row {wrong}")
