@@ -82,8 +82,12 @@ def main() -> None:
             jobs.run_all(bench)
             seconds = time.perf_counter() - started
             print(f"import, {what}: {args.texts / seconds:,.0f} texts/s ({seconds:.1f} s)")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"peak memory {peak:,.0f} MB, pages of the mapped database included")
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(("RssAnon", "RssFile")):
+                print(f"  {line}")
         bench.close()
-        print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
         bare = baseline(folder / "bare.db", file)
         print(f"bare sqlite3: {args.texts / bare:,.0f} texts/s ({bare:.1f} s)")
 
