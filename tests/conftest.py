@@ -17,6 +17,11 @@ __all__ = ["pool", "scripted", "tiny_llama_url"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with a browser run last: once it is open, Playwright's event loop stays in this thread, and no other can start."""
+    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def shared_folder() -> Path:
     """The folder with real data (`LABELWRIGHT_DATA`, default: `shared` beside the checkout)."""

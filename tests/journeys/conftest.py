@@ -121,7 +121,9 @@ class Watched:
 @pytest.fixture
 def page(browser: Browser, served: Served) -> Iterator[Page]:
     """A signed-in page at the home screen."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 800}, color_scheme="light", reduced_motion="reduce"
+    )
     found = context.new_page()
     found.set_default_timeout(15_000)
     found.goto(served.link)
@@ -132,6 +134,8 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
 
 def axe(page: Page) -> list[str]:
     """Violations that axe-core finds on the page, in words; empty when there are none."""
+    # A dialog that is still fading in has other colours than the one a person reads.
+    page.wait_for_function("() => document.getAnimations().every(a => a.playState !== 'running')")
     script = (ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     page.evaluate(script)
     found: Any = page.evaluate(

@@ -9,6 +9,7 @@ export const theme = createTheme({
   primaryColor: "accent",
   primaryShade: { light: 6, dark: 3 },
   autoContrast: true,
+  respectReducedMotion: true,
   // The accent is light in the dark theme: what stands on it follows the theme, which the default resolver cannot know.
   variantColorResolver: (input) => {
     const found = defaultVariantColorsResolver(input);

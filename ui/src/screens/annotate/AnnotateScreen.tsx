@@ -2,7 +2,7 @@
 import { Alert, Button, Drawer, Modal, Select, Text, TextInput } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useQuery } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { Link, useParams, useSearch } from "wouter";
 
 import { ApiError, api, must, mustBe } from "../../api/client";
@@ -164,7 +164,8 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
   const work = useWork(project, turn, questions, outbox, idleAfterMs, leave);
   const { given, state, dispatch } = work;
 
-  useEffect(() => {
+  // Before the first paint, so that not even the fastest key press is lost.
+  useLayoutEffect(() => {
     region.current?.focus({ preventScroll: true });
   }, []);
   useEffect(() => {
@@ -230,7 +231,7 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
 
   const latestPress = useRef(press);
   latestPress.current = press;
-  useEffect(() => {
+  useLayoutEffect(() => {
     // A click beside everything leaves the focus on the page itself: the keys go on working.
     const stray = (event: KeyboardEvent): void => {
       if (event.target === document.body) latestPress.current(event);
