@@ -1,7 +1,7 @@
 """The same loop, next asset and submit over HTTP, on this server and on Label Studio (SQLite, loopback), turn by turn.
 
-    python -m venv /tmp/peer && /tmp/peer/bin/pip install 'label-studio==1.23.*'
-    python -m benchmarks.serving_peer --peer-python /tmp/peer/bin/python [--assets 100000] [--seconds 5] [--rounds 3]
+    python -m venv peer && peer/bin/pip install 'label-studio==1.23.*'
+    python -m benchmarks.serving_peer --peer-python peer/bin/python [--assets 100000] [--seconds 5] [--rounds 3]
 
 Without `--peer-python` there is nothing to compare with, and it says so.
 """
@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import statistics
 import subprocess
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import serving
-from benchmarks.crowd import Line, measure
+from benchmarks.crowd import Door, Line, measure
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 LABELS = """<View><Text name="text" value="$text"/><Choices name="label" toName="text">
@@ -89,6 +90,18 @@ def fill_peer(port: int, n: int, limit_s: float) -> tuple[int, int, float]:
     return project, done, done / (time.perf_counter() - began)
 
 
+def hire(port: int, folder: Path, n: int) -> list[str]:
+    """Tokens of `n` people: a task is handed to one of them only, as with us."""
+    line, tokens = Line(port, f"Token {TOKEN}"), [TOKEN]
+    for i in range(n - 1):
+        person = {"email": f"p{i}@example.com", "username": f"p{i}"}
+        user = _ok(line.call("POST", "/api/users/", json.dumps(person).encode()))
+        tokens.append(f"{i:040x}")
+        with sqlite3.connect(folder / "label_studio.sqlite3", timeout=30) as db:
+            db.execute("UPDATE authtoken_token SET key = ? WHERE user_id = ?", (tokens[-1], user["id"]))
+    return tokens
+
+
 def _ok(answer: tuple[int, bytes]) -> Any:
     if answer[0] not in (200, 201):
         raise SystemExit(f"the peer answered {answer[0]}: {answer[1][:500]!r}")
@@ -120,12 +133,14 @@ def main() -> None:
             print(f"ours: {n:,} texts imported, {rate:,.0f} texts/s; load average {os.getloadavg()[0]:.1f}")
             tokens = serving.make_people(home, project, token, 8)
             ours, port, _ = serving.start(home)
-            crowds = {
+            crowds: dict[str, tuple[int, list[tuple[Line, Door]]]] = {
                 "ours": (ours.pid, serving.people_at(port, tokens, project)),
-                # One account: the open edition hands the same task to nobody else while it is locked.
                 "peer": (
                     peer.pid,
-                    [(Line(peer_port, f"Token {TOKEN}"), Tasks(task_project)) for _ in range(8)],
+                    [
+                        (Line(peer_port, f"Token {each}"), Tasks(task_project))
+                        for each in hire(peer_port, folder, 8)
+                    ],
                 ),
             }
             print(serving.head())
