@@ -18,7 +18,7 @@ const FIELDS = "{role} {guideline} {questions} {format} · {text} {fields}";
 export default function PromptStudio({ project, view }: TabProps) {
   const path = { project_id: project };
   const queries = useQueryClient();
-  const { providers, templates } = usePlanParts(project);
+  const { templates } = usePlanParts(project);
   const [plan, setPlan] = useState<PlanDraft>(FIRST_PLAN);
   const [second, setSecond] = useState<PlanDraft | null>(null);
   const [wording, setWording] = useState<{ system: string; user: string; of: number } | null>(null);
@@ -28,8 +28,6 @@ export default function PromptStudio({ project, view }: TabProps) {
   const [onGold, setOnGold] = useState(false);
   const [trials, setTrials] = useState<number[]>([]);
 
-  const first = providers[0];
-  if (plan.provider === null && first !== undefined) setPlan({ ...plan, provider: String(first.id), model: first.models?.[0] ?? "" });
   const stored = templates.find((x) => (x.version ?? 0) === plan.version);
   if (stored !== undefined && wording?.of !== plan.version) setWording({ system: stored.system, user: stored.user, of: plan.version });
   const changed = stored !== undefined && wording !== null && (wording.system !== stored.system || wording.user !== stored.user);

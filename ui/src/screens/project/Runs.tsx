@@ -1,6 +1,7 @@
 import { Alert, Button, Modal, NumberInput, Progress, Select } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { Link } from "wouter";
 
 import { api, must, type Noun } from "../../api/client";
 import { Empty, Trouble, Waiting } from "../../parts/state";
@@ -62,7 +63,7 @@ function RunCard({ run, project, open, toggle }: { run: Run; project: number; op
         {t("runs.done")} {number.format(done)} / {number.format(run.total)} · {t("runs.failed")} {failed} · {t("runs.retried")} {run.retried ?? 0} · {t("runs.tokens")} {number.format(run.prompt_tokens ?? 0)} + {number.format(run.completion_tokens ?? 0)} · {t("runs.cost")} {run.cost_usd === null || run.cost_usd === undefined ? "–" : `$${Number(run.cost_usd).toFixed(4)}`}{run.cost_cap_usd ? ` / $${Number(run.cost_cap_usd).toFixed(2)}` : ""}
         {typeof run.rate_per_s === "number" && run.state === "running" ? ` · ${run.rate_per_s.toFixed(1)}/s` : ""}{typeof run.eta_s === "number" && run.state === "running" ? ` · ${t("runs.eta")} ${String(Math.round(run.eta_s))} s` : ""}
       </p>
-      {(run.stop_reason ?? "") !== "" && <Alert color={run.state === "paused" || run.state === "failed" ? "red" : "gray"}>{run.stop_reason}</Alert>}
+      {(run.stop_reason ?? "") !== "" && <Alert color={run.state === "failed" ? "red" : run.state === "paused" ? "yellow" : "gray"}>{run.stop_reason}</Alert>}
       {(run.examples_note ?? "") !== "" && <p className="lw-dim">{run.examples_note}</p>}
       {steer.isError && <Trouble error={steer.error} />}
       {open && <Details project={project} run={run.id} />}
@@ -79,8 +80,8 @@ function Details({ project, run }: { project: number; run: number }) {
     <>
       {causes.length > 0 && <h2>{t("runs.failures")}</h2>}
       {causes.map(([cause, n]) => (
-        <div key={cause}><b>{cause}</b> <span className="lw-number">{n}</span>
-          <ul className="lw-problems">{(view.data.failures_sample[cause] ?? []).map((f) => <li key={f.asset_id}>{f.asset_id}: {f.message}</li>)}</ul>
+        <div key={cause}><b>{cause.replaceAll("_", " ")}</b> <span className="lw-number">{n}</span>
+          <ul className="lw-problems">{(view.data.failures_sample[cause] ?? []).map((f) => <li key={f.asset_id}><Link href={`/projects/${String(project)}/label?asset=${String(f.asset_id)}`}>{f.asset_id}</Link>: {f.message}</li>)}</ul>
         </div>
       ))}
       {view.data.examples.length > 0 && <><h2>{t("runs.examples")}</h2><pre className="lw-code">{JSON.stringify(view.data.examples, null, 1)}</pre></>}

@@ -1,6 +1,7 @@
 /** What to ask a model: endpoint, model, prompt version, examples. Used by the prompt studio and by runs. */
 import { Alert, NumberInput, Select, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { Link } from "wouter";
 
 import { api, must, type Noun } from "../../api/client";
@@ -35,6 +36,10 @@ export function usePlanParts(project: number) {
 
 export function PlanForm({ value, onChange, project }: { value: PlanDraft; onChange: (next: PlanDraft) => void; project: number }) {
   const { providers, loaded, templates } = usePlanParts(project);
+  const first = providers[0];
+  useEffect(() => {
+    if (value.provider === null && first !== undefined) onChange({ ...value, provider: String(first.id), model: first.models?.[0] ?? "" });
+  }, [value, first, onChange]);
   if (loaded && providers.length === 0) return <Alert><Link href="/settings/models">{t("prompts.noProvider")}</Link></Alert>;
   const versions = [...new Map([{ value: "0", label: t("prompts.builtin") }, ...templates.filter((x) => (x.version ?? 0) > 0).map((x) => ({ value: String(x.version), label: t("prompts.versionNamed", { n: x.version ?? 0, name: x.name ?? "" }) }))].map((v) => [v.value, v])).values()];
   const known = providers.find((p) => String(p.id) === value.provider)?.models ?? [];
