@@ -21,12 +21,13 @@ class ExamplePolicy(Value):
     """How corrections become few-shot examples.
 
     Attributes:
-        kind: `none` (zero-shot), `per_label` (k per category by seeded random sampling), `nearest` (most similar texts).
-        k: Examples per label, or in total for `nearest`.
+        kind: `none` (zero-shot), `per_label` (k per category by seeded random sampling), `nearest` (most similar texts),
+            `nearest_per_label` (the most similar of each category), `mmr` (similar to the text, not to each other).
+        k: Examples per label, or in total for `nearest` and `mmr`.
         seed: Same seed and same corrections, same examples.
     """
 
-    kind: Literal["none", "per_label", "nearest"] = "none"
+    kind: Literal["none", "per_label", "nearest", "nearest_per_label", "mmr"] = "none"
     k: int = Field(default=1, ge=1, le=50)
     seed: int = 0
 

@@ -15,14 +15,21 @@ from labelwright.core.access import Actor
 from labelwright.core.answer import Answers
 from labelwright.core.errors import Invalid, NotFound
 from labelwright.core.exchange import Message, Request, Usage
-from labelwright.core.fewshot import Correction, choose
+from labelwright.core.fewshot import (
+    Correction,
+    categories_of,
+    choose,
+    choose_for,
+    needs_likeness,
+    qualifying,
+)
 from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import Decoding, ExamplePolicy, Predictor, PromptedModel
 from labelwright.core.problem import Problem
 from labelwright.core.project import Project, PromptTemplate, Provider
 from labelwright.core.value import Value
 from labelwright.flows import guard, models
-from labelwright.flows.nearest import ranker
+from labelwright.flows.nearest import likeness_to
 from labelwright.prompting import DEFAULT_TEMPLATE, Example, ask, check_template, estimate_tokens
 from labelwright.providers import cost_usd
 from labelwright.store import asset as assets
@@ -164,14 +171,13 @@ class Shown:
         """Made by `examples_for` and `examples_again`."""
         self.ids, self.note, self._pick = tuple(ids), note, pick
 
+    def picked(self, asset_id: int, text: str) -> list[Correction]:
+        """The corrections shown with one text, in order; never the text itself."""
+        return [c for c in self._pick(asset_id, text) if c.asset_id != asset_id and c.text != text]
+
     def for_asset(self, asset_id: int, text: str) -> list[Example]:
-        """Examples for one text; never the text itself."""
-        picked = self._pick(asset_id, text)
-        return [
-            Example(text=c.text, answers=c.answers)
-            for c in picked
-            if c.asset_id != asset_id and c.text != text
-        ]
+        """The same as examples of the conversation."""
+        return [Example(text=c.text, answers=c.answers) for c in self.picked(asset_id, text)]
 
 
 def corrections_of(tx: Tx, project_id: int, batch: int | None) -> list[Correction]:
@@ -179,7 +185,7 @@ def corrections_of(tx: Tx, project_id: int, batch: int | None) -> list[Correctio
     return [
         Correction(
             annotation_id=row.id, asset_id=row.asset_id, text=row.text, answers=Answers.model_validate(row.answers),
-            batch=row.batch, changed=row.changed, gold=row.gold,
+            batch=row.batch, changed=row.changed, gold=row.gold, author_id=row.author_id, created_at=row.created_at,
         )
         for row in runs.corrections(tx, project_id, batch, MOST_CORRECTIONS)
     ]  # fmt: skip
@@ -197,8 +203,8 @@ def examples_for(
             (), "nothing of an earlier batch is corrected yet, so no examples are shown", lambda _i, _t: []
         )
     budget = _example_budget(provider)
-    if policy.kind == "nearest":
-        return _nearest(usable, policy, ontology, batch, budget)
+    if needs_likeness(policy):
+        return _by_likeness(usable, policy, ontology, batch, budget)
     chosen = choose(policy, usable, ontology, batch)
     kept = _within(chosen, budget)
     note = (
@@ -209,17 +215,18 @@ def examples_for(
     return Shown([c.annotation_id for c in kept], note, lambda _i, _t: kept)
 
 
-def _nearest(
-    usable: list[Correction], policy: ExamplePolicy, ontology: Ontology, batch: int | None, budget: int
+def _by_likeness(
+    corrections: list[Correction], policy: ExamplePolicy, ontology: Ontology, batch: int | None, budget: int
 ) -> Shown:
-    rank = ranker(usable)
+    usable = qualifying(corrections, batch)
+    like, shown_by = likeness_to(usable), categories_of(ontology, usable)
 
     def pick(asset_id: int, text: str) -> list[Correction]:
-        others = [c for c in usable if c.asset_id != asset_id]
-        found = choose(policy, others, ontology, batch, lambda _usable, k: rank(text, k))
+        found = choose_for(policy, usable, ontology, asset_id, text, like(text), shown_by)
+        # The most similar one stands last; what does not fit is left out from the other end.
         return _within(found[::-1], budget)[::-1]
 
-    return Shown([c.annotation_id for c in usable], "the nearest are chosen for each text", pick)
+    return Shown([c.annotation_id for c in usable], "examples are chosen for each text", pick)
 
 
 def examples_again(
@@ -231,9 +238,9 @@ def examples_again(
         return Shown((), note, lambda _i, _t: [])
     by_id = {c.annotation_id: c for c in corrections_of(tx, project.id, batch)}
     kept = [by_id[each] for each in ids if each in by_id]
-    if policy.kind == "nearest":
+    if needs_likeness(policy):
         return (
-            _nearest(kept, policy, ontology, batch, _example_budget(provider))
+            _by_likeness(kept, policy, ontology, batch, _example_budget(provider))
             if kept
             else Shown(ids, note, lambda _i, _t: [])
         )
@@ -308,6 +315,7 @@ def preview(
         asset = guard.asset(tx, project_id, asset_id)
         nobody = Provider(id=0, name="preview", base_url="")
         shown = examples_for(tx, project, ontology, examples, None, nobody)
+        picked = shown.picked(asset.id, asset.text or "")
     engine = PromptedModel(provider_id=0, provider_url="", model=model or "model")
     # An unsaved template counts as one of the project's own.
     wording = (
@@ -326,7 +334,7 @@ def preview(
         messages=asked[0].messages,
         output_schema=asked[0].output_schema,
         prompt_tokens=prompt_tokens(asked[0]),
-        examples=shown.ids if examples.kind != "nearest" else (),
+        examples=tuple(c.annotation_id for c in picked),
         examples_note=shown.note,
         problems=tuple(check_template(wording)),
     )

@@ -429,7 +429,17 @@ def corrections(tx: Tx, project_id: int, before_batch: int | None, limit: int) -
     """Rows of submissions that count, newest first, with text, batch and whether the asset is gold."""
     n, a = t.annotation.c, t.asset.c
     query = (
-        sa.select(n.id, n.asset_id, n.answers, n.changed, a.batch, a.gold, t.asset_content.c.text)
+        sa.select(
+            n.id,
+            n.asset_id,
+            n.answers,
+            n.changed,
+            n.author_id,
+            n.created_at,
+            a.batch,
+            a.gold,
+            t.asset_content.c.text,
+        )
         .join(t.asset, a.id == n.asset_id)
         .join(t.asset_content, t.asset_content.c.asset_id == a.id)
         .where(n.project_id == project_id, n.counts.is_(True), a.gold.is_(False))
