@@ -86,6 +86,12 @@ def start_run(
     with workbench.store.write() as tx:
         project = guard.project(tx, actor, project_id, "run_models")
         _check_cap(tx, project, plan, cost_cap_usd)
+        if plan.ontology_version not in (None, project.ontology_version):
+            raise Invalid(
+                "old_questions",
+                "a batch is asked the current questions",
+                "older ones can be compared on gold",
+            )
         options = {
             "plan": plan.model_dump(mode="json"),
             "batch_size": batch_size or project.settings.batch_size,
@@ -169,28 +175,34 @@ def start_trials(
             raise Conflict(
                 "nothing_to_try", "there are no such assets yet", "import some, or mark some as gold"
             )
-        ids = []
-        for plan in plans:
-            predictor, provider = prompts.predictor_of(tx, project, plan)
-            priced = provider.input_usd_per_mtok is not None and provider.output_usd_per_mtok is not None
-            options = {"plan": plan.model_dump(mode="json"), "on": on}
-            ids.append(
-                runs.add(
-                    tx,
-                    project_id,
-                    "trial",
-                    None,
-                    predictor,
-                    chosen,
-                    cost_cap_usd=None,
-                    cost_known=priced,
-                    options=options,
-                    user_id=actor.user_id,
-                    at=workbench.now(),
-                )
-            )
-        _queue_job(tx, workbench, project_id, ids, actor.user_id)
+        ids = add_trials(tx, workbench, project, plans, chosen, {"on": on}, actor)
         return [_run(tx, project_id, run_id) for run_id in ids]
+
+
+def add_trials(
+    tx: Tx,
+    workbench: Workbench,
+    project: Project,
+    plans: Sequence[Plan],
+    asset_ids: Sequence[int],
+    options: dict[str, Any],
+    actor: Actor,
+    cost_cap_usd: Decimal | None = None,
+) -> list[int]:
+    """Queue a trial run of each plan over the same assets, in one job; returns their ids. The caller guards."""
+    ids = []
+    for plan in plans:
+        _check_cap(tx, project, plan, cost_cap_usd)
+        predictor, provider = prompts.predictor_of(tx, project, plan)
+        priced = provider.input_usd_per_mtok is not None and provider.output_usd_per_mtok is not None
+        ids.append(
+            runs.add(
+                tx, project.id, "trial", None, predictor, asset_ids, cost_cap_usd=cost_cap_usd, cost_known=priced,
+                options={"plan": plan.model_dump(mode="json")} | options, user_id=actor.user_id, at=workbench.now(),
+            )
+        )  # fmt: skip
+    _queue_job(tx, workbench, project.id, ids, actor.user_id)
+    return ids
 
 
 def _queue_job(

@@ -49,13 +49,18 @@ _ANSWER_TOKENS_SHARE = 0.25
 
 
 class Plan(Value):
-    """What a person chooses for a run."""
+    """What a person chooses for a run.
+
+    Attributes:
+        ontology_version: Questions to ask; None for the current ones. Older ones can be tried and compared only.
+    """
 
     provider_id: int
     model: str = Field(min_length=1, max_length=300)
     template_version: int = Field(default=0, ge=0)
     examples: ExamplePolicy = ExamplePolicy()
     decoding: Decoding = Decoding()
+    ontology_version: int | None = Field(default=None, ge=1)
 
 
 class Preview(Value):
@@ -156,7 +161,9 @@ def predictor_of(tx: Tx, project: Project, plan: Plan) -> tuple[Predictor, Provi
         examples=plan.examples,
         decoding=plan.decoding,
     )
-    return Predictor(engine=engine, ontology_version=project.ontology_version), provider
+    version = plan.ontology_version or project.ontology_version
+    guard.ontology(tx, project.id, version)
+    return Predictor(engine=engine, ontology_version=version), provider
 
 
 class Shown:
