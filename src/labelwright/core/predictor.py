@@ -146,6 +146,22 @@ RunState = Literal["queued", "running", "paused", "done", "cancelled", "failed"]
 """`failed` always comes with `stop_reason`; `paused` by a person, by the cost cap, or by a provider that stopped."""
 
 
+class NextBatch(Value):
+    """The batch that follows a run once people have reviewed this one.
+
+    Attributes:
+        review_share: Share of this batch that has to be reviewed (or set aside).
+        left: How many assets that still are.
+        batches_left: Batches that follow in all; None for as many as there are.
+        starting: Everything is reviewed and the next batch is on its way.
+    """
+
+    review_share: float
+    left: int
+    batches_left: int | None
+    starting: bool = False
+
+
 class Run(Value):
     """One predictor over one batch; resumable.
 
@@ -157,6 +173,7 @@ class Run(Value):
         rate_per_s: Finished assets per second over the recent past; None before there is one.
         example_ids: Annotations shown as few-shot examples.
         examples_note: Why there are fewer or no examples, when there are.
+        next_batch: What it waits for before the next batch of its series; None when nothing is to follow a review.
     """
 
     id: int
@@ -180,6 +197,7 @@ class Run(Value):
     latency_p50_s: float | None = None
     example_ids: tuple[str, ...] = ()
     examples_note: str = ""
+    next_batch: NextBatch | None = None
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None

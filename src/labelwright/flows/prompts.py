@@ -6,6 +6,7 @@ Hides how a plan becomes a predictor, and which corrections are shown as example
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -33,7 +34,7 @@ from labelwright.flows.nearest import likeness_to
 from labelwright.prompting import DEFAULT_TEMPLATE, Example, ask, check_template, estimate_tokens
 from labelwright.providers import cost_usd
 from labelwright.store import asset as assets
-from labelwright.store import history
+from labelwright.store import history, people
 from labelwright.store import provider as providers
 from labelwright.store import run as runs
 from labelwright.store.db import Tx
@@ -63,13 +64,34 @@ class Plan(Value):
     ontology_version: int | None = Field(default=None, ge=1)
 
 
+class ShownExample(Value):
+    """A correction that is shown to a model: which, whose, and since when it is known.
+
+    Attributes:
+        author: Who gave these answers.
+        batch: Batch of its asset; None for one that was labelled before any run.
+        changed: Whether the person changed what the model had said.
+        counts: False once it was taken back or replaced; the run was made before that.
+    """
+
+    annotation_id: str
+    asset_id: int
+    text: str
+    answers: dict[str, Any]
+    author: str = ""
+    created_at: datetime | None = None
+    batch: int | None = None
+    changed: bool = False
+    counts: bool = True
+
+
 class Preview(Value):
-    """The exact prompt for one asset."""
+    """The exact prompt for one asset, and where its examples come from."""
 
     messages: tuple[Message, ...]
     output_schema: dict[str, Any] | None
     prompt_tokens: int
-    examples: tuple[str, ...]
+    examples: tuple[ShownExample, ...]
     examples_note: str
     problems: tuple[Problem, ...]
 
@@ -198,6 +220,21 @@ def corrections_of(tx: Tx, project_id: int, batch: int | None) -> list[Correctio
     ]  # fmt: skip
 
 
+def sources_of(tx: Tx, project_id: int, annotation_ids: Sequence[str]) -> list[ShownExample]:
+    """Where examples come from, in the order given."""
+    rows = runs.corrections_named(tx, project_id, annotation_ids)
+    names = people.display_names(tx, sorted({row.author_id for row in rows.values()}))
+    return [
+        ShownExample(
+            annotation_id=each, asset_id=row.asset_id, text=row.text[:500], answers=row.answers,
+            author=names.get(row.author_id, ""), created_at=row.created_at, batch=row.batch, changed=row.changed,
+            counts=row.counts,
+        )
+        for each in annotation_ids
+        if (row := rows.get(each)) is not None
+    ]  # fmt: skip
+
+
 def examples_for(
     tx: Tx, project: Project, ontology: Ontology, policy: ExamplePolicy, batch: int | None, provider: Provider
 ) -> Shown:
@@ -322,7 +359,8 @@ def preview(
         asset = guard.asset(tx, project_id, asset_id)
         nobody = Provider(id=0, name="preview", base_url="")
         shown = examples_for(tx, project, ontology, examples, None, nobody)
-        picked = shown.picked(asset.id, asset.text or "")
+        picked = [c.annotation_id for c in shown.picked(asset.id, asset.text or "")]
+        sources = tuple(sources_of(tx, project_id, picked))
     engine = PromptedModel(provider_id=0, provider_url="", model=model or "model")
     # An unsaved template counts as one of the project's own.
     wording = (
@@ -341,7 +379,7 @@ def preview(
         messages=asked[0].messages,
         output_schema=asked[0].output_schema,
         prompt_tokens=prompt_tokens(asked[0]),
-        examples=tuple(c.annotation_id for c in picked),
+        examples=sources,
         examples_note=shown.note,
         problems=tuple(check_template(wording)),
     )

@@ -105,6 +105,15 @@ def predict(
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Assets per batch.")] = None,
     batches: Annotated[int, typer.Option("--batches", min=1, help="Batches one after another.")] = 1,
     everything: Annotated[bool, typer.Option("--all", help="Go on until nothing is left.")] = False,
+    review: Annotated[
+        float | None,
+        typer.Option(
+            "--review",
+            min=0.01,
+            max=1,
+            help="Let each further batch wait until people have reviewed this share of the one before (1: all of it).",
+        ),
+    ] = None,
     cap: Annotated[str, typer.Option("--cap", help="Pause before so many USD are passed.")] = "",
     estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would take.")] = False,
     home: Home = None,
@@ -134,7 +143,7 @@ def predict(
             return
         run = runs.start_run(
             bench, actor, found.id, plan, batch_size=batch_size, batches=None if everything else batches,
-            cost_cap_usd=amount(cap),
+            cost_cap_usd=amount(cap), review_share=review,
         )  # fmt: skip
         job = next(
             j for j in jobs.list_jobs(bench, actor, found.id, ("predict",)) if run.id in j.params["run_ids"]
@@ -150,6 +159,8 @@ def predict(
                 typer.echo(f"  {n} by {cause.replace('_', ' ')}", err=True)
             if each.stop_reason:
                 typer.secho(f"  {each.stop_reason}", fg="yellow", err=True)
+            if each.next_batch is not None:
+                typer.echo(f"  the next batch starts when {each.next_batch.left:,} more are reviewed")
         if any(each.state != "done" for each in ended):
             raise typer.Exit(1)
 
