@@ -96,3 +96,19 @@ def names(tx: Tx, asset_ids: Sequence[int]) -> dict[int, str | None]:
     """External ids by asset id."""
     rows = tx.execute(sa.select(t.asset.c.id, t.asset.c.external_id).where(t.asset.c.id.in_(list(asset_ids))))
     return {row.id: row.external_id for row in rows}
+
+
+def judged(tx: Tx, project_id: int, limit: int) -> list[tuple[int, Answers, Answers]]:
+    """(asset, what the model said, what the person said) of the newest reviewed predictions; never of gold assets."""
+    n = t.annotation.c
+    rows = tx.execute(
+        sa.select(n.asset_id, t.prediction.c.answers.label("said"), n.answers.label("right"))
+        .join(t.prediction, t.prediction.c.id == n.prediction_id)
+        .join(t.asset, t.asset.c.id == n.asset_id)
+        .where(n.project_id == project_id, n.counts.is_(True), t.asset.c.gold.is_(False))
+        .order_by(n.seq.desc())
+        .limit(limit)
+    )
+    return [
+        (row.asset_id, Answers.model_validate(row.said), Answers.model_validate(row.right)) for row in rows
+    ]

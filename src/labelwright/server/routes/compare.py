@@ -1,11 +1,11 @@
-"""Plans compared on gold."""
+"""Plans compared on gold, and what the confusions of models teach about the definitions."""
 
 from decimal import Decimal
 
 from pydantic import Field
 
 from labelwright.core.value import Value
-from labelwright.flows import compare
+from labelwright.flows import compare, improve
 from labelwright.flows.prompts import Plan
 from labelwright.server.edge import Bench, SignedIn, new_router
 from labelwright.store.comparison import GoldPart
@@ -61,3 +61,30 @@ def cancel_comparison(
 ) -> compare.Comparison:
     """Stop asking; what is known so far is compared."""
     return compare.cancel_comparison(bench, actor, project_id, comparison_id)
+
+
+class DefinitionWish(Value):
+    """Which label, which model, and whether some of the confused texts go along."""
+
+    question: str = Field(max_length=64)
+    label: str = Field(max_length=64)
+    provider_id: int
+    model: str = Field(min_length=1, max_length=300)
+    with_texts: bool = True
+
+
+@router.get("/projects/{project_id}/confusions")
+def list_confusions(project_id: int, actor: SignedIn, bench: Bench) -> list[improve.ConfusionRow]:
+    """What models took for what, by the newest reviewed predictions."""
+    return improve.list_confusions(bench, actor, project_id)
+
+
+@router.post("/projects/{project_id}/definition-drafts")
+def draft_definition(
+    project_id: int, actor: SignedIn, bench: Bench, body: DefinitionWish
+) -> improve.DefinitionDraft:
+    """A model's proposal for a better definition; nothing is changed."""
+    return improve.draft_definition(
+        bench, actor, project_id, body.question, body.label, body.provider_id, body.model,
+        with_texts=body.with_texts,
+    )  # fmt: skip
