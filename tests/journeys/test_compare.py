@@ -1,7 +1,6 @@
 """Plans compared on gold, a batch that waits for a review, and a better definition, in a real browser."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -20,7 +19,7 @@ TEXTS = [f"Plain text {word}, nothing more." for word in ("one", "two", "three",
 
 
 @pytest.fixture
-def models_at(scripted: ScriptedServer) -> Iterator[ScriptedServer]:
+def models_at(scripted: ScriptedServer) -> ScriptedServer:
     truths = {text: "Positive" if i % 2 else "Negative" for i, text in enumerate([*GOLD, *TEXTS])}
     good = truth(truths, ["Positive", "Negative"], 0.97)
     poor = truth(truths, ["Positive", "Negative"], 0.55, seed=4)
@@ -30,7 +29,7 @@ def models_at(scripted: ScriptedServer) -> Iterator[ScriptedServer]:
         if "You improve" in body["messages"][0]["content"]
         else (good if body["model"] == "good" else poor)(n, body)
     )
-    yield scripted
+    return scripted
 
 
 def test_a_person_compares_two_models_and_reads_which_is_better(
@@ -55,7 +54,7 @@ def test_a_person_compares_two_models_and_reads_which_is_better(
     expect(box.get_by_text("is better than poor")).to_be_visible(timeout=60_000)
     expect(box.get_by_text("Nobody looked at these gold answers before.")).to_be_visible()
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         assert axe(page) == []
     box.get_by_role("link", name="Open text").first.click()
     expect(page.get_by_role("document")).to_contain_text("Gold text number")
@@ -83,8 +82,11 @@ def test_the_next_batch_starts_by_itself_and_a_definition_is_taken_from_a_propos
     page.goto(f"{house.address}/projects/{project.id}")
     expect(page.get_by_text("The next batch starts when 1 more text is reviewed.")).to_be_visible()
     page.goto(f"{house.address}/projects/{project.id}/label?asset={batch[3]}")
+    expect(page.get_by_role("document")).to_contain_text("Plain text")
     page.keyboard.press("1")
+    expect(page.get_by_role("radio", name="Positive")).to_be_checked()
     page.keyboard.press("Enter")
+    expect(page.get_by_text("1 done now")).to_be_visible()
     page.goto(f"{house.address}/projects/{project.id}/runs")
     second = page.get_by_role("region", name="Batch 2")
     expect(second.get_by_role("status").first).to_have_text("done", timeout=30_000)
