@@ -57,7 +57,7 @@ def test_a_person_compares_two_models_and_reads_which_is_better(
         page.emulate_media(color_scheme=scheme)
         assert axe(page) == []
     box.get_by_role("link", name="Open text").first.click()
-    expect(page.get_by_role("document")).to_contain_text("Gold text number")
+    expect(page.get_by_role("document", name="Text")).to_contain_text("Gold text number")
     assert errors == []
 
 
@@ -82,7 +82,7 @@ def test_the_next_batch_starts_by_itself_and_a_definition_is_taken_from_a_propos
     page.goto(f"{house.address}/projects/{project.id}")
     expect(page.get_by_text("The next batch starts when 1 more text is reviewed.")).to_be_visible()
     page.goto(f"{house.address}/projects/{project.id}/label?asset={batch[3]}")
-    expect(page.get_by_role("document")).to_contain_text("Plain text")
+    expect(page.get_by_role("document", name="Text")).to_contain_text("Plain text")
     page.keyboard.press("1")
     expect(page.get_by_role("radio", name="Positive")).to_be_checked()
     page.keyboard.press("Enter")
