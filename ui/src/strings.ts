@@ -5,8 +5,9 @@
 import { annotate } from "./strings/annotate";
 import { common } from "./strings/common";
 import { screens } from "./strings/screens";
+import { trust } from "./strings/trust";
 
-export const strings = { common, annotate, ...screens } as const;
+export const strings = { common, annotate, ...screens, trust } as const;
 
 type Plural = { readonly one: string; readonly other: string };
 type Paths<T, P extends string = ""> = {

@@ -117,7 +117,8 @@ def fit(scores: ArrayLike, right: ArrayLike, weights: ArrayLike | None = None) -
     """The map for these reviews, by the policy for their number.
 
     Below 30: none. Below 300: temperature, or Platt where cross-validation clearly asks for it (temperature cannot
-    bring a sure score below one half). Below 1,000: Platt. From there on Platt or isotonic, by cross-validated log loss.
+    bring a sure score below one half). Below 1,000: Platt, or isotonic where that is clearly better, as for scores with
+    few values. From there on Platt or isotonic, by cross-validated log loss.
 
     Args:
         scores: Raw confidences, (n,).
@@ -135,7 +136,7 @@ def fit(scores: ArrayLike, right: ArrayLike, weights: ArrayLike | None = None) -
             _temperature(s, y, w) if not _clearly_better(_platt, _temperature, s, y, w) else _platt(s, y, w)
         )
     if n < ISOTONIC_FROM:
-        return _platt(s, y, w)
+        return _isotonic(s, y, w) if _clearly_better(_isotonic, _platt, s, y, w) else _platt(s, y, w)
     platt, isotonic = _losses(_platt, s, y, w), _losses(_isotonic, s, y, w)
     return _isotonic(s, y, w) if isotonic.sum() < platt.sum() else _platt(s, y, w)
 

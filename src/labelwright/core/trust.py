@@ -199,12 +199,17 @@ def choose(found: Sequence[Step], promise: Promise) -> int | None:
 
     Source: Angelopoulos et al., Learn then Test (arXiv 2110.01052), section on fixed-sequence testing.
     """
+    return loosest([(each.audits, each.wrong) for each in found], promise)
+
+
+def loosest(found: Sequence[tuple[int, int]], promise: Promise) -> int | None:
+    """`choose` over bare (audits, wrong) pairs, strict to loose."""
     enough = fewest_tries(promise.risk, promise.chance)
     last: int | None = None
-    for i, each in enumerate(found):
-        if last is None and each.audits < enough:
+    for i, (audits, wrong) in enumerate(found):
+        if last is None and audits < enough:
             continue
-        if not each.proven:
+        if not shows(audits, wrong, promise):
             break
         last = i
     return last

@@ -19,6 +19,7 @@ export const screens = {
   funnel: {
     line: "{labelled} of {total} labelled · {predicted} pre-labelled · {fresh} new",
     skipped: "· {n} skipped",
+    accepted: "· {n} accepted unseen",
   },
   project: {
     overview: "Overview",
@@ -213,6 +214,7 @@ export const screens = {
     all: "all",
     answered: "answered by people or a model",
     labelled: "labelled by people",
+    trusted: "labelled by people or accepted unseen",
     start: "Export",
     download: "Download",
     history: "Exports",
@@ -274,7 +276,9 @@ export const screens = {
     uncertain: "least confident first, with audits",
     random: "random",
     arrival: "as imported",
-    audit: "Audit share of confident answers",
+    audit: "Share of random checks",
+    auditAccepted: "Share of accepted answers that is audited all the same",
+    revertBroken: "Take accepted answers back as soon as audits no longer show what was promised",
     private: "Private: refuse every model that is not on this machine",
     allowed: "Hosts a private project may still reach (comma-separated)",
     autoSubmit: "A single choice submits at once",

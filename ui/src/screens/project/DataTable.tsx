@@ -14,7 +14,7 @@ import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
 import type { TabProps } from "./ProjectScreen";
 
-const STATUSES = ["new", "predicted", "in_progress", "labelled", "skipped"];
+const STATUSES = ["new", "predicted", "accepted", "in_progress", "labelled", "skipped"];
 
 export default function DataTable({ project, view }: TabProps) {
   const questions = view.ontology.questions as unknown as Question[];
