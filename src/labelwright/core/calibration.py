@@ -84,6 +84,7 @@ class Report(Value):
         calibration: Fitted on all reviews.
         before: Raw confidences.
         after: Calibrated ones, each by a map that was not fitted on it (cross-fitted).
+        worth: Reviews drawn at random that would say as much; less than `n` where a few stand for many answers.
         auroc: How well confidence tells right from wrong answers; 0.5 is chance. None when all are right or wrong.
         curve_before: Reliability of raw confidences, ten bins of equal mass.
         curve_after: The same, cross-fitted.
@@ -92,6 +93,7 @@ class Report(Value):
     calibration: Calibration
     n: int
     right: int
+    worth: float
     auroc: float | None
     before: Quality | None = None
     after: Quality | None = None
@@ -114,7 +116,7 @@ def _sigmoid(x: ArrayLike) -> Floats:
 
 
 def fit(scores: ArrayLike, right: ArrayLike, weights: ArrayLike | None = None) -> Calibration:
-    """The map for these reviews, by the policy for their number.
+    """The map for these reviews, by the policy for their number (what they are `worth`, from 30 on).
 
     Below 30: none. Below 300: temperature, or Platt where cross-validation clearly asks for it (temperature cannot
     bring a sure score below one half). Below 1,000: Platt, or isotonic where that is clearly better, as for scores with
@@ -126,11 +128,12 @@ def fit(scores: ArrayLike, right: ArrayLike, weights: ArrayLike | None = None) -
         weights: How many answers each review stands for, (n,); reviews that were not drawn at random need them.
     """
     s, y = np.asarray(scores, dtype=float), np.asarray(right, dtype=float)
-    n = len(s)
-    w = np.ones(n) if weights is None else np.asarray(weights, dtype=float)
-    if n < LEAST:
-        return Calibration(n=n)
-    w = w / w.mean()
+    w = np.ones(len(s)) if weights is None else np.asarray(weights, dtype=float)
+    if len(s) < LEAST:
+        return Calibration(n=len(s))
+    # A few reviews that each stand for many answers are worth less than their number (Kish's effective sample size).
+    n = worth(w)
+    w = w * n / w.sum()
     if n < PLATT_FROM:
         return (
             _temperature(s, y, w) if not _clearly_better(_platt, _temperature, s, y, w) else _platt(s, y, w)
@@ -141,12 +144,18 @@ def fit(scores: ArrayLike, right: ArrayLike, weights: ArrayLike | None = None) -
     return _isotonic(s, y, w) if isotonic.sum() < platt.sum() else _platt(s, y, w)
 
 
+def worth(weights: ArrayLike) -> float:
+    """How many equally weighted reviews carry as much as these."""
+    w = np.asarray(weights, dtype=float)
+    return float(w.sum() ** 2 / (w**2).sum()) if len(w) else 0.0
+
+
 def evaluate(scores: ArrayLike, right: ArrayLike, weights: ArrayLike | None = None) -> Report:
     """The fitted map, and what it does for answers it was not fitted on. Arguments as in `fit`."""
     s, y = np.asarray(scores, dtype=float), np.asarray(right, dtype=float)
     w = np.ones(len(s)) if weights is None else np.asarray(weights, dtype=float)
     calibration = fit(s, y, w)
-    report = Report(calibration=calibration, n=len(s), right=int(y.sum()), auroc=auroc(s, y, w))
+    report = Report(calibration=calibration, n=len(s), right=int(y.sum()), worth=worth(w), auroc=auroc(s, y, w))
     if calibration.method == "none":
         return report
     crossed = np.empty(len(s))

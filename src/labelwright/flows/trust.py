@@ -97,7 +97,6 @@ class TrustView(Value):
     random: int = 0
     unsure: int = 0
     report: calibration.Report | None = None
-    curve: list[tuple[float, float]] = Field(default_factory=list)
     steps: list[Step] = Field(default_factory=list)
     chosen: int | None = None
     fewest_audits: int = 0
@@ -163,7 +162,6 @@ def view(
     fitted = report.calibration
     steps = rules.steps(population, reviews, fitted, promise)
     outlook = rules.outlook(population, reviews, fitted, within)
-    points = np.linspace(0, 1, 41)
     return TrustView(
         predictors=choices,
         predictor=key,
@@ -173,7 +171,6 @@ def view(
         random=sum(r.drawn_above is not None for r in reviews),
         unsure=int(np.isnan(population.scores).sum()),
         report=report,
-        curve=list(zip(points.tolist(), fitted.apply(points).tolist(), strict=True)),
         steps=steps,
         chosen=rules.choose(steps, promise),
         fewest_audits=fewest_tries(promise.risk, promise.chance),

@@ -3415,6 +3415,7 @@ export interface components {
          *         calibration: Fitted on all reviews.
          *         before: Raw confidences.
          *         after: Calibrated ones, each by a map that was not fitted on it (cross-fitted).
+         *         worth: Reviews drawn at random that would say as much; less than `n` where a few stand for many answers.
          *         auroc: How well confidence tells right from wrong answers; 0.5 is chance. None when all are right or wrong.
          *         curve_before: Reliability of raw confidences, ten bins of equal mass.
          *         curve_after: The same, cross-fitted.
@@ -3439,6 +3440,8 @@ export interface components {
             n: number;
             /** Right */
             right: number;
+            /** Worth */
+            worth: number;
         };
         /**
          * Reread
@@ -4157,11 +4160,6 @@ export interface components {
             acceptances?: components["schemas"]["Acceptance"][];
             /** Chosen */
             chosen?: number | null;
-            /** Curve */
-            curve?: [
-                number,
-                number
-            ][];
             /**
              * Fewest Audits
              * @default 0

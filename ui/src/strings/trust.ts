@@ -13,7 +13,7 @@ export const trust = {
   eceChange: "{before} → {after}",
   auroc: "finds errors (AUROC; 0.5 is chance)",
   brier: "Brier score",
-  fitted: "Calibrated by {method} on {n} reviews; the error is measured on reviews left out of the fit.",
+  fitted: "Calibrated by {method} on {n} reviews, which are worth {worth} random ones; the error is measured on reviews left out of the fit.",
   chart: "Reliability: share of right answers against confidence, before and after calibration",
   raw: "as the model says",
   calibrated: "calibrated",

@@ -24,7 +24,7 @@ export default function TrustTab({ project, view }: TabProps) {
   const wanted = { accuracy: accuracy / 100, certainty: certainty / 100, ...(predictor === null ? {} : { predictor }), ...(question === null ? {} : { question }) };
   const found = useQuery({
     queryKey: ["trust", project, wanted, view.counts],
-    queryFn: () => must(api.GET("/api/projects/{project_id}/trust", { params: { path: { project_id: project }, query: wanted } })),
+    queryFn: () => must(api.GET("/api/projects/{project_id}/trust", { params: { path: { project_id: project }, query: wanted } })) as Promise<View>,
     placeholderData: (before) => before,
   });
   if (found.isPending) return <Waiting />;
@@ -63,7 +63,7 @@ function Confidence({ data }: { data: View }) {
             <div><b>{t("trust.eceChange", { before: report.before.brier.toFixed(3), after: report.after.brier.toFixed(3) })}</b><span className="lw-dim">{t("trust.brier")}</span></div>
           </div>
           <Reliability before={report.curve_before ?? []} after={report.curve_after ?? []} />
-          <p className="lw-dim">{t("trust.fitted", { method: t(`trust.method.${report.calibration.method ?? "none"}`), n: report.n })}</p>
+          <p className="lw-dim">{t("trust.fitted", { method: t(`trust.method.${report.calibration.method ?? "none"}`), n: report.n, worth: Math.round(report.worth) })}</p>
         </>
       )}
     </section>
@@ -87,7 +87,7 @@ function Everything({ data, view, project, manages }: { data: View; view: TabPro
       {draw.isError && <Trouble error={draw.error} />}
       {(data.shares ?? []).length > 0 && (
         <>
-          <h2>{t("trust.shares")}</h2>
+          <h2 style={{ marginTop: 16 }}>{t("trust.shares")}</h2>
           <table className="lw-table lw-number">
             <thead><tr><th>{t("trust.label")}</th><th>{t("trust.said")}</th><th>{t("trust.estimated")}</th><th>{t("trust.interval")}</th></tr></thead>
             <tbody>{(data.shares ?? []).map((s) => <tr key={s.label}><td>{names.get(s.label) ?? s.label}</td><td>{percent(s.said)}</td><td>{s.share.n === 0 ? "–" : percent(s.share.value)}</td><td>{t("trust.range", { low: percent(s.share.low), high: percent(s.share.high) })}</td></tr>)}</tbody>

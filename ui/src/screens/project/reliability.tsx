@@ -4,7 +4,7 @@ import { t } from "../../strings";
 
 type Bin = Noun<"Bin">;
 const SIZE = 260;
-const LEFT = 40;
+const LEFT = 54;
 const BOTTOM = 34;
 const percent = (x: number): string => `${String(Math.round(100 * x))}%`;
 
