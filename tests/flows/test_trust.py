@@ -25,7 +25,9 @@ EASY = Promise(accuracy=0.8, certainty=0.8)
 def made(bench: Workbench, n: int = 40, **settings: Any) -> tuple[Actor, Project, list[int], str]:
     """A project in which every answer is predicted, with rising confidence; and the key of the predictor."""
     ana = add_person(bench)
-    project = add_project(bench, ana, settings=ProjectSettings(**{"audit_share": 0, "learn_every": 0, **settings}))
+    project = add_project(
+        bench, ana, settings=ProjectSettings(**{"audit_share": 0, "learn_every": 0, **settings})
+    )
     ids = add_assets(bench, project, [f"text {i}" for i in range(n)])
     for i, asset_id in enumerate(ids):
         predict(bench, project, asset_id, (i + 1) / (n + 1))
@@ -122,7 +124,12 @@ def test_accepted_answers_are_marked_closed_and_never_taken_for_a_persons(workbe
         assert len(learning.answered(tx, project.id, 100)) == 8
         assert len(runs.corrections(tx, project.id, None, 100)) == 8
     [acceptance] = trust.view(workbench, ana, project.id).acceptances
-    assert (acceptance.state, acceptance.standing, acceptance.audits, acceptance.proven) == ("active", 12, 8, True)
+    assert (acceptance.state, acceptance.standing, acceptance.audits, acceptance.proven) == (
+        "active",
+        12,
+        8,
+        True,
+    )
     # The queue gives the rest and then says so.
     answer(workbench, ana, project, 20)
     hand = take.take(workbench, ana, project.id, 1)
