@@ -20,7 +20,9 @@ def test_audits_acceptance_and_revert_over_http(running: Running) -> None:
 
     def call(method: str, path: str, body: object = None, auth: str = token) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {auth}", "Content-Type": "application/json"}
-        status, _, content = running.http(method, path, headers, json.dumps(body).encode() if body is not None else b"")
+        status, _, content = running.http(
+            method, path, headers, json.dumps(body).encode() if body is not None else b""
+        )
         return status, json.loads(content)
 
     status, seen = call("GET", base)
