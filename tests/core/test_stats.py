@@ -37,7 +37,7 @@ def test_the_binomial_test_is_that_of_scipy(kn: tuple[int, int], p: float) -> No
     if n:
         for side in ("less", "greater", "two-sided"):
             theirs = reference.binomtest(k, n, p, alternative=side).pvalue
-            assert stats.binomial_test(k, n, p, side) == pytest.approx(theirs, abs=1e-7)  # type: ignore[arg-type]
+            assert stats.binomial_test(k, n, p, side) == pytest.approx(theirs, abs=1e-7)
 
 
 def test_an_impossible_count_is_refused() -> None:

@@ -36,7 +36,7 @@ def made(bench: Workbench, n: int = 40, **settings: Any) -> tuple[Actor, Project
 
 def answer(bench: Workbench, ana: Actor, project: Project, n: int, wrong: int = 0) -> list[str]:
     """Take and answer the next `n`, the first `wrong` of them against the model; returns why each was handed out."""
-    why = []
+    why: list[str] = []
     for i in range(n):
         [turn] = take.take(bench, ana, project.id, 1).turns
         assert turn.prediction is not None
@@ -219,7 +219,7 @@ def test_a_promise_that_audits_no_longer_show_is_called_broken(workbench: Workbe
 
 
 def test_a_new_answer_of_the_model_is_not_accepted_with_the_old_one(workbench: Workbench) -> None:
-    ana, project, ids, key = made(workbench, audit_accepted=0)
+    ana, project, _, key = made(workbench, audit_accepted=0)
     accept(workbench, ana, project, key, 0.9, unproven=True)
     asset_id = statuses(workbench, ana, project)["accepted"][0]
     predict(workbench, project, asset_id, 0.95, NEGATIVE)

@@ -7,12 +7,14 @@ from playwright.sync_api import Page, expect
 from labelwright.core.project import ProjectSettings
 from labelwright.flows import annotate, take, trust
 from tests import factories
+from tests.journeys.conftest import Served
 from tests.journeys.house import House
 
 SETTINGS = ProjectSettings(learn_every=0, audit_share=0, audit_accepted=0)
 
 
-def test_a_manager_audits_accepts_and_takes_back(page: Page, house: House) -> None:
+def test_a_manager_audits_accepts_and_takes_back(page: Page, served: Served) -> None:
+    house = House(served)
     project, ids = house.add_project([f"text number {i}" for i in range(60)], settings=SETTINGS)
     page.goto(f"{house.address}/projects/{project.id}/trust")
     expect(page.get_by_text("No model has answered anything here yet")).to_be_visible()
@@ -39,13 +41,13 @@ def test_a_manager_audits_accepts_and_takes_back(page: Page, house: House) -> No
             assert turn.why == "audit" and turn.prediction is not None
             sent = factories.submission(prediction_id=turn.prediction.id)
             annotate.submit(bench, house.person, project.id, turn.asset.id, sent)
-    accept = page.get_by_role("button", name="Accept 28 answers")
+    accept = page.get_by_role("button", name="Accept 29 answers")
     expect(accept).to_be_enabled(timeout=15_000)
     accept.click()
     expect(page.get_by_text("holds")).to_be_visible(timeout=15_000)
     with house.bench() as bench:
         [made] = trust.view(bench, house.person, project.id).acceptances
-        assert (made.standing, made.state, made.proven) == (28, "active", True)
+        assert (made.standing, made.state, made.proven) == (29, "active", True)
     page.get_by_role("button", name="Take back").click()
     expect(page.get_by_text("taken back").first).to_be_visible(timeout=15_000)
     page.goto(f"{house.address}/projects/{project.id}")

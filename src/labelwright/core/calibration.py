@@ -155,7 +155,9 @@ def evaluate(scores: ArrayLike, right: ArrayLike, weights: ArrayLike | None = No
     s, y = np.asarray(scores, dtype=float), np.asarray(right, dtype=float)
     w = np.ones(len(s)) if weights is None else np.asarray(weights, dtype=float)
     calibration = fit(s, y, w)
-    report = Report(calibration=calibration, n=len(s), right=int(y.sum()), worth=worth(w), auroc=auroc(s, y, w))
+    report = Report(
+        calibration=calibration, n=len(s), right=int(y.sum()), worth=worth(w), auroc=auroc(s, y, w)
+    )
     if calibration.method == "none":
         return report
     crossed = np.empty(len(s))

@@ -35,7 +35,7 @@ def trust(
         float, typer.Option("--certainty", min=0.5, max=0.999, help="How certain that must be.")
     ] = 0.95,
     audit: Annotated[
-        int, typer.Option("--audit", min=1, max=10_000, help="Draw so many audits; people get them first.")
+        int, typer.Option("--audit", min=0, max=10_000, help="Draw so many audits; people get them first.")
     ] = 0,
     above: Annotated[
         float | None,
