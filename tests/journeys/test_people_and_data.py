@@ -97,7 +97,9 @@ def test_a_second_file_is_checked_then_imported_and_its_bad_rows_are_named(
 ) -> None:
     project, _ = house.add_project(TEXTS)
     path = tmp_path / "more.csv"
-    path.write_text('id,text\nx1,A new one.\nx2,\nx3,"Another\nin two lines."\nx1,A new one.\n', encoding="utf-8")
+    path.write_text(
+        'id,text\nx1,A new one.\nx2,\nx3,"Another\nin two lines."\nx1,A new one.\n', encoding="utf-8"
+    )
     page.goto(f"{house.address}/projects/{project.id}/import")
     page.get_by_label("Choose a file").set_input_files(str(path))
     page.get_by_text("Rows with problems").wait_for()
@@ -132,7 +134,9 @@ def test_a_folder_of_texts_comes_in_as_it_is(house: House, page: Any, tmp_path: 
     page.get_by_text("zwei 😀").wait_for()
 
 
-def test_an_export_in_another_format_says_what_it_cannot_hold(house: House, page: Any, tmp_path: Path) -> None:
+def test_an_export_in_another_format_says_what_it_cannot_hold(
+    house: House, page: Any, tmp_path: Path
+) -> None:
     project, ids = house.add_project(TEXTS)
     with house.bench() as bench:
         factories.predict(bench, project, ids[0], 0.8)
@@ -148,7 +152,9 @@ def test_an_export_in_another_format_says_what_it_cannot_hold(house: House, page
     assert [row["text"] for row in rows] == TEXTS
     page.get_by_role("radio", name="CoNLL-2003").check()
     page.get_by_role("button", name="Export", exact=True).click()
-    page.get_by_text("Not held by the format: answers").or_(page.get_by_text("needs a question")).first.wait_for()
+    page.get_by_text("Not held by the format: answers").or_(
+        page.get_by_text("needs a question")
+    ).first.wait_for()
 
 
 def test_a_project_comes_back_from_the_trash(house: House, page: Any) -> None:

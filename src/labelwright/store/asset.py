@@ -16,13 +16,17 @@ SKIPPED_LAST = 10.0
 """Added to the order key of a skipped asset, so that it comes after everything else."""
 
 
-def order_key(order: str, confidence: float | None, shuffle: float, *, skipped: bool) -> float:
+def order_key(
+    order: str, confidence: float | None, shuffle: float, *, skipped: bool, audit_first: bool | None = None
+) -> float:
     """The place of an asset in the main stream; smaller comes first.
 
     Mirrors `core.queue.arrange`: by confidence, then those without one in shuffled order, then skipped ones. One number
-    per asset, so that one index serves the queue.
+    per asset, so that one index serves the queue. `audit_first` is None unless the asset was drawn for an audit.
     """
-    if order == "arrival":
+    if audit_first is not None:
+        key = shuffle - 1.0 if audit_first else shuffle
+    elif order == "arrival":
         key = 0.0
     elif order == "random":
         key = shuffle
@@ -33,6 +37,13 @@ def order_key(order: str, confidence: float | None, shuffle: float, *, skipped: 
 
 def reorder(tx: Tx, project_id: int, order: str) -> None:
     """Recompute every order key of a project after its setting changed."""
+    tx.execute(
+        t.asset.update().where(t.asset.c.project_id == project_id).values(order_key=order_expression(order))
+    )
+
+
+def order_expression(order: str) -> Any:
+    """`order_key` in SQL."""
     a = t.asset.c
     base: Any
     if order == "arrival":
@@ -41,8 +52,8 @@ def reorder(tx: Tx, project_id: int, order: str) -> None:
         base = a.shuffle
     else:
         base = sa.func.coalesce(a.confidence, 1.0 + a.shuffle)
-    key = base + sa.case((a.status == "skipped", SKIPPED_LAST), else_=0.0)
-    tx.execute(t.asset.update().where(a.project_id == project_id).values(order_key=key))
+    base = sa.case((a.audit_above.is_(None), base), (a.audit_first, a.shuffle - 1.0), else_=a.shuffle)
+    return base + sa.case((a.status == "skipped", SKIPPED_LAST), else_=0.0)
 
 
 def count(tx: Tx, project_id: int, changes: Mapping[str, int]) -> None:
@@ -100,6 +111,9 @@ def refresh(
     key = {"key": asset_id}
     row = tx.execute(_FACTS, key).one()
     new = dict(changes or {})
+    if new.get("prediction_id", row.prediction_id) != row.prediction_id:
+        # What was accepted was the old answer.
+        new["acceptance_id"] = None
     author_set = frozenset(tx.execute(_AUTHORS, key).scalars())
     skippers = frozenset(tx.execute(_SKIPPERS, key).scalars())
     stage = status(
@@ -108,14 +122,22 @@ def refresh(
             authors=author_set,
             skippers=skippers,
             people_wanted=settings.people_per_asset,
+            accepted=new.get("acceptance_id", row.acceptance_id) is not None,
         )
     )
+    audit = row.audit_above is not None
     confidence = new.get("confidence", row.confidence)
     derived = {
         "status": stage,
-        "open": is_open(stage),
+        "open": is_open(stage, audit=audit),
         "annotations": len(author_set),
-        "order_key": order_key(settings.order, confidence, row.shuffle, skipped=stage == "skipped"),
+        "order_key": order_key(
+            settings.order,
+            confidence,
+            row.shuffle,
+            skipped=stage == "skipped",
+            audit_first=row.audit_first if audit else None,
+        ),
         "updated_at": at,
     }
     tx.execute(_UPDATE, key | derived | new)
@@ -125,7 +147,15 @@ def refresh(
 
 
 _FACTS = (
-    sa.select(t.asset.c.status, t.asset.c.confidence, t.asset.c.shuffle, t.asset.c.prediction_id)
+    sa.select(
+        t.asset.c.status,
+        t.asset.c.confidence,
+        t.asset.c.shuffle,
+        t.asset.c.prediction_id,
+        t.asset.c.acceptance_id,
+        t.asset.c.audit_above,
+        t.asset.c.audit_first,
+    )
     .where(t.asset.c.id == sa.bindparam("key"))
     .with_for_update()
 )

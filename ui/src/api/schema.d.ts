@@ -1104,6 +1104,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/trust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * View Trust
+         * @description Calibration, thresholds, estimates and acceptances; of whole assets when no question is named.
+         */
+        get: operations["view_trust"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/trust/acceptances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept
+         * @description Let a predictor's answers from a confidence on count unseen.
+         */
+        post: operations["accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/trust/acceptances/{acceptance_id}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revert
+         * @description Put what was accepted back into the queue.
+         */
+        post: operations["revert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/trust/audits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draw Audits
+         * @description Draw answers at random; they are handed out before everything else.
+         */
+        post: operations["draw_audits"];
+        /**
+         * Drop Audits
+         * @description Take drawn audits that nobody answered yet out of the front of the queue.
+         */
+        delete: operations["drop_audits"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/unskip": {
         parameters: {
             query?: never;
@@ -1353,6 +1437,78 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AcceptWanted
+         * @description Accept a predictor's answers from a raw confidence on. `unproven`: although audits do not show the promise yet.
+         */
+        AcceptWanted: {
+            /** Above */
+            above: number;
+            /** Predictor */
+            predictor: string;
+            /**
+             * @default {
+             *       "accuracy": 0.95,
+             *       "certainty": 0.95
+             *     }
+             */
+            promise: components["schemas"]["Promise"];
+            /**
+             * Unproven
+             * @default false
+             */
+            unproven: boolean;
+        };
+        /**
+         * Acceptance
+         * @description A threshold from which a predictor's answers count unseen.
+         *
+         *     Attributes:
+         *         above: Raw confidence; `confidence` is what it was calibrated to when it was made.
+         *         proven: Whether audits showed the promise when it was made.
+         *         state: `active`; `broken`: audits no longer show the promise; `reverting`; `reverted`.
+         *         standing: Assets that count as answered under it now.
+         *         audits: Random checks that tell about it so far, those before it too; `wrong` of them were wrong.
+         */
+        Acceptance: {
+            /** Above */
+            above: number;
+            /** Accepted */
+            accepted: number;
+            /** Audits */
+            audits: number;
+            /** By */
+            by: string;
+            /** Confidence */
+            confidence: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Ended Because */
+            ended_because: string;
+            /** Id */
+            id: number;
+            /** Predictor */
+            predictor: string;
+            /** Predictor Title */
+            predictor_title: string;
+            promise: components["schemas"]["Promise"];
+            /** Proven */
+            proven: boolean;
+            /** Standing */
+            standing: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "broken" | "reverting" | "reverted";
+            /** Wrong */
+            wrong: number;
+        };
+        /**
          * ActiveTime
          * @description How long the person worked, as the browser saw it, in milliseconds; waiting for the system is kept apart.
          */
@@ -1521,7 +1677,7 @@ export interface components {
              * @default new
              * @enum {string}
              */
-            status: "new" | "predicted" | "in_progress" | "labelled" | "skipped";
+            status: "new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped";
             /** Text */
             text?: string | null;
         };
@@ -1573,6 +1729,14 @@ export interface components {
             asset_ids: number[];
         };
         /**
+         * Audits
+         * @description How many audits were drawn, or taken out of the queue.
+         */
+        Audits: {
+            /** N */
+            n: number;
+        };
+        /**
          * BadRows
          * @description A page of bad rows.
          */
@@ -1581,6 +1745,23 @@ export interface components {
             next: number | null;
             /** Rows */
             rows: components["schemas"]["Problem"][];
+        };
+        /**
+         * Bin
+         * @description Answers of like confidence.
+         *
+         *     Attributes:
+         *         confidence: Mean confidence in the bin.
+         *         accuracy: Share of right answers in the bin.
+         *         n: Answers in it (unweighted).
+         */
+        Bin: {
+            /** Accuracy */
+            accuracy: number;
+            /** Confidence */
+            confidence: number;
+            /** N */
+            n: number;
         };
         /**
          * Box
@@ -1600,6 +1781,52 @@ export interface components {
             x: number;
             /** Y */
             y: number;
+        };
+        /**
+         * Calibration
+         * @description A non-decreasing map from raw to calibrated confidence.
+         *
+         *     Attributes:
+         *         n: Reviews it was fitted on.
+         *         temperature: Of `temperature`: logits are divided by it; above 1 means the model was too sure of itself.
+         *         slope: Of `platt`: calibrated logit = slope * raw logit + shift.
+         *         knots: Of `isotonic`: (raw, calibrated) points, straight lines between them.
+         */
+        Calibration: {
+            /**
+             * Knots
+             * @default []
+             */
+            knots: [
+                number,
+                number
+            ][];
+            /**
+             * Method
+             * @default none
+             * @enum {string}
+             */
+            method: "none" | "temperature" | "platt" | "isotonic";
+            /**
+             * N
+             * @default 0
+             */
+            n: number;
+            /**
+             * Shift
+             * @default 0
+             */
+            shift: number;
+            /**
+             * Slope
+             * @default 1
+             */
+            slope: number;
+            /**
+             * Temperature
+             * @default 1
+             */
+            temperature: number;
         };
         /**
          * Capabilities
@@ -2093,6 +2320,23 @@ export interface components {
             plan: components["schemas"]["Plan"];
         };
         /**
+         * Estimated
+         * @description A number with its interval.
+         *
+         *     Attributes:
+         *         n: How many random observations it rests on.
+         */
+        Estimated: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** N */
+            n: number;
+            /** Value */
+            value: number;
+        };
+        /**
          * Event
          * @description One line of the append-only history.
          */
@@ -2114,7 +2358,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "project_created" | "settings_changed" | "ontology_changed" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored";
+            kind: "project_created" | "settings_changed" | "ontology_changed" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
             /** Project Id */
             project_id: number | null;
             /** User Id */
@@ -2155,7 +2399,8 @@ export interface components {
          *     Attributes:
          *         which: Whose answers a format writes that holds one set per asset: the `latest` submission, or the `majority`
          *             (most frequent whole set; the later of two equally frequent ones).
-         *         include: `all` assets, those `answered` by a person or a model, or those `labelled` by people.
+         *         include: `all` assets, those `answered` by a person or a model, those `labelled` by people, or those
+         *             `trusted`: labelled by people, or accepted from a model by rule.
          */
         ExportWanted: {
             /**
@@ -2171,7 +2416,7 @@ export interface components {
              * @default all
              * @enum {string}
              */
-            include: "all" | "answered" | "labelled";
+            include: "all" | "answered" | "labelled" | "trusted";
             /**
              * Which
              * @default latest
@@ -2211,6 +2456,31 @@ export interface components {
             value: number;
         };
         /**
+         * FilePreview
+         * @description What a file holds, before anything is imported.
+         *
+         *     Attributes:
+         *         mapping: As given, else guessed.
+         *         rows: The first rows as the mapping reads them.
+         *         suggested: An ontology made from columns or annotations that look like labels; None when there are none.
+         */
+        FilePreview: {
+            /** Columns */
+            columns: components["schemas"]["Column"][];
+            /** Format */
+            format: string;
+            mapping: components["schemas"]["Mapping"];
+            /** Needs Mapping */
+            needs_mapping: boolean;
+            /** Problems */
+            problems: components["schemas"]["Problem"][];
+            /** Rows */
+            rows: {
+                [key: string]: unknown;
+            }[];
+            suggested?: components["schemas"]["Ontology"] | null;
+        };
+        /**
          * Filter
          * @description Which assets are wanted; all given conditions hold.
          *
@@ -2235,7 +2505,7 @@ export interface components {
             /** Model Vs Human */
             model_vs_human?: ("changed" | "kept") | null;
             /** Status */
-            status?: ("new" | "predicted" | "in_progress" | "labelled" | "skipped") | null;
+            status?: ("new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped") | null;
             /**
              * Text
              * @default
@@ -2372,7 +2642,7 @@ export interface components {
         };
         /**
          * Interval
-         * @description A 95 % interval, both ends included.
+         * @description A range that holds the true number with the stated probability; both ends in the range of the number.
          */
         Interval: {
             /** High */
@@ -2423,7 +2693,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "import" | "export" | "predict" | "learn";
+            kind: "import" | "export" | "predict" | "learn" | "accept";
             /**
              * Message
              * @default
@@ -2659,6 +2929,18 @@ export interface components {
             text: string;
         };
         /**
+         * NewAudits
+         * @description Audits to draw among answers with at least this raw confidence; null for all answers.
+         */
+        NewAudits: {
+            /** Above */
+            above?: number | null;
+            /** N */
+            n: number;
+            /** Predictor */
+            predictor: string;
+        };
+        /**
          * NewComparison
          * @description Plans to compare on the same gold assets; `n` at most so many of them, null for all; the cap is for all plans.
          */
@@ -2877,6 +3159,36 @@ export interface components {
             };
         };
         /**
+         * Outlook
+         * @description What is known of a whole project, and what more review would bring.
+         *
+         *     Attributes:
+         *         accuracy: Of all answers of the predictor, reviewed or not.
+         *         unreachable: Answers no random check could have reached; the interval allows for the worst and the best of them.
+         *         half_width: Of the interval of the accuracy.
+         *         change: By how much the next `next_checks` random checks would move the accuracy at most (95 %).
+         *         more: Random checks until the half width is `within`; 0 when it is reached.
+         */
+        Outlook: {
+            accuracy: components["schemas"]["Estimated"];
+            /** Answers */
+            answers: number;
+            /** Change */
+            change: number;
+            /** Half Width */
+            half_width: number;
+            /** More */
+            more: number;
+            /** Next Checks */
+            next_checks: number;
+            /** Reviewed */
+            reviewed: number;
+            /** Unreachable */
+            unreachable: number;
+            /** Within */
+            within: number;
+        };
+        /**
          * Page
          * @description Rows, and the cursor of the next page.
          */
@@ -3086,6 +3398,38 @@ export interface components {
             ontology_version: number;
         };
         /**
+         * PredictorChoice
+         * @description A predictor with current answers. `key` is `local` for the local models, which are one here.
+         */
+        PredictorChoice: {
+            /** Answers */
+            answers: number;
+            /** Key */
+            key: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * Preview
+         * @description The exact prompt for one asset, and where its examples come from.
+         */
+        Preview: {
+            /** Examples */
+            examples: components["schemas"]["ShownExample"][];
+            /** Examples Note */
+            examples_note: string;
+            /** Messages */
+            messages: components["schemas"]["Message"][];
+            /** Output Schema */
+            output_schema: {
+                [key: string]: unknown;
+            } | null;
+            /** Problems */
+            problems: components["schemas"]["Problem"][];
+            /** Prompt Tokens */
+            prompt_tokens: number;
+        };
+        /**
          * PreviewWanted
          * @description How to look at an upload; everything may be left to guessing.
          */
@@ -3179,6 +3523,7 @@ export interface components {
             /**
              * @default {
              *       "allowed_hosts": [],
+             *       "audit_accepted": 0.05,
              *       "audit_share": 0.1,
              *       "auto_submit": false,
              *       "batch_size": 100,
@@ -3187,7 +3532,8 @@ export interface components {
              *       "lease_s": 900,
              *       "order": "uncertain",
              *       "people_per_asset": 1,
-             *       "private": false
+             *       "private": false,
+             *       "revert_when_broken": false
              *     }
              */
             settings: components["schemas"]["ProjectSettings"];
@@ -3229,7 +3575,10 @@ export interface components {
          *     Attributes:
          *         people_per_asset: How many people label each asset.
          *         order: How the queue is ordered. `uncertain`: least confident first, with audits mixed in; `random`; `arrival`.
-         *         audit_share: Share of takes drawn from confident assets, so that they are not neglected.
+         *         audit_share: Share of takes drawn at random as checks: in turn from the confident assets, so that they are not
+         *             neglected, and from all that a model answered, so that figures hold for all.
+         *         audit_accepted: Share of accepted assets that is handed out all the same, to keep watch.
+         *         revert_when_broken: Put accepted assets back into the queue as soon as audits no longer show what was promised.
          *         lease_s: How long an asset stays reserved for the person who took it, in seconds.
          *         private: Refuse every provider that is neither on this machine nor in `allowed_hosts`.
          *         allowed_hosts: Host names a private project may still reach.
@@ -3244,6 +3593,11 @@ export interface components {
              * @default []
              */
             allowed_hosts: string[];
+            /**
+             * Audit Accepted
+             * @default 0.05
+             */
+            audit_accepted: number;
             /**
              * Audit Share
              * @default 0.1
@@ -3290,6 +3644,11 @@ export interface components {
              * @default false
              */
             private: boolean;
+            /**
+             * Revert When Broken
+             * @default false
+             */
+            revert_when_broken: boolean;
         };
         /**
          * ProjectView
@@ -3308,6 +3667,26 @@ export interface components {
              * @enum {string}
              */
             role: "manager" | "reviewer" | "annotator" | "viewer";
+        };
+        /**
+         * Promise
+         * @description What accepted answers must keep.
+         *
+         *     Attributes:
+         *         accuracy: At least this share of them is right.
+         *         certainty: Probability that what is accepted keeps it; 1 minus the accepted chance of a wrong promise.
+         */
+        Promise: {
+            /**
+             * Accuracy
+             * @default 0.95
+             */
+            accuracy: number;
+            /**
+             * Certainty
+             * @default 0.95
+             */
+            certainty: number;
         };
         /**
          * PromptTemplate
@@ -3501,6 +3880,18 @@ export interface components {
             timeout_s: number;
         };
         /**
+         * Quality
+         * @description How well confidences fit outcomes; smaller is better. `log_loss` in nats.
+         */
+        Quality: {
+            /** Brier */
+            brier: number;
+            /** Ece */
+            ece: number;
+            /** Log Loss */
+            log_loss: number;
+        };
+        /**
          * Reader
          * @description A format that can be imported. `columns`: whether the user says which column means what.
          */
@@ -3535,7 +3926,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "new" | "predicted" | "in_progress" | "labelled" | "skipped";
+            status: "new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped";
         };
         /**
          * Region
@@ -3700,6 +4091,42 @@ export interface components {
         Renewed: {
             /** Renewed */
             renewed: number;
+        };
+        /**
+         * Report
+         * @description What calibration does for a predictor's confidences.
+         *
+         *     Attributes:
+         *         calibration: Fitted on all reviews.
+         *         before: Raw confidences.
+         *         after: Calibrated ones, each by a map that was not fitted on it (cross-fitted).
+         *         worth: Reviews drawn at random that would say as much; less than `n` where a few stand for many answers.
+         *         auroc: How well confidence tells right from wrong answers; 0.5 is chance. None when all are right or wrong.
+         *         curve_before: Reliability of raw confidences, ten bins of equal mass.
+         *         curve_after: The same, cross-fitted.
+         */
+        Report: {
+            after?: components["schemas"]["Quality"] | null;
+            /** Auroc */
+            auroc: number | null;
+            before?: components["schemas"]["Quality"] | null;
+            calibration: components["schemas"]["Calibration"];
+            /**
+             * Curve After
+             * @default []
+             */
+            curve_after: components["schemas"]["Bin"][];
+            /**
+             * Curve Before
+             * @default []
+             */
+            curve_before: components["schemas"]["Bin"][];
+            /** N */
+            n: number;
+            /** Right */
+            right: number;
+            /** Worth */
+            worth: number;
         };
         /**
          * Reread
@@ -3933,6 +4360,21 @@ export interface components {
             unit: string;
         };
         /**
+         * Share
+         * @description How frequent a label is.
+         *
+         *     Attributes:
+         *         said: Share of answers in which the model chose it.
+         *         share: Estimated of its true share.
+         */
+        Share: {
+            /** Label */
+            label: string;
+            /** Said */
+            said: number;
+            share: components["schemas"]["Estimated"];
+        };
+        /**
          * ShownExample
          * @description A correction that is shown to a model: which, whose, and since when it is known.
          *
@@ -4018,7 +4460,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "new" | "predicted" | "in_progress" | "labelled" | "skipped";
+            status: "new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped";
         };
         /**
          * Span
@@ -4099,6 +4541,42 @@ export interface components {
              * @default false
              */
             retired: boolean;
+        };
+        /**
+         * Step
+         * @description One threshold, and what is known of the answers from it on.
+         *
+         *     Attributes:
+         *         above: Raw confidence from which on answers count.
+         *         confidence: The same, calibrated.
+         *         waiting: Answers there that nobody reviewed or accepted yet.
+         *         coverage: Share of all answers that lie there.
+         *         audits: Random checks that tell about them; `wrong` of these were wrong.
+         *         interval: Of the accuracy, exact, two-sided 95 %.
+         *         at_least: Accuracy that is shown with the promised certainty (exact, one-sided).
+         *         proven: Whether the promise is shown for this threshold alone.
+         *         more: Further audits that would show it if errors go on at the rate seen; None: not in sight.
+         */
+        Step: {
+            /** Above */
+            above: number;
+            /** At Least */
+            at_least: number;
+            /** Audits */
+            audits: number;
+            /** Confidence */
+            confidence: number;
+            /** Coverage */
+            coverage: number;
+            interval: components["schemas"]["Interval"];
+            /** More */
+            more: number | null;
+            /** Proven */
+            proven: boolean;
+            /** Waiting */
+            waiting: number;
+            /** Wrong */
+            wrong: number;
         };
         /**
          * Submission
@@ -4376,6 +4854,75 @@ export interface components {
             };
         };
         /**
+         * TrustView
+         * @description What is known of a predictor's answers, to one question or as a whole.
+         *
+         *     Attributes:
+         *         question: None for whole assets: right only where every answer is, as sure as the least sure one.
+         *         reviewed: Answers people judged; `random` of them were drawn at random.
+         *         unsure: Answers without a confidence: they can be checked but not accepted.
+         *         steps: Thresholds, strict to loose.
+         *         chosen: Index of the loosest step that may be promised.
+         *         waiting_audits: Drawn audits that nobody answered yet.
+         *         verdict: The stop rule in words.
+         *         acceptances: Newest first.
+         */
+        TrustView: {
+            /** Acceptances */
+            acceptances?: components["schemas"]["Acceptance"][];
+            /** Chosen */
+            chosen?: number | null;
+            /**
+             * Fewest Audits
+             * @default 0
+             */
+            fewest_audits: number;
+            outlook?: components["schemas"]["Outlook"] | null;
+            /** Predictor */
+            predictor?: string | null;
+            /** Predictors */
+            predictors: components["schemas"]["PredictorChoice"][];
+            /**
+             * @default {
+             *       "accuracy": 0.95,
+             *       "certainty": 0.95
+             *     }
+             */
+            promise: components["schemas"]["Promise"];
+            /** Question */
+            question?: string | null;
+            /**
+             * Random
+             * @default 0
+             */
+            random: number;
+            report?: components["schemas"]["Report"] | null;
+            /**
+             * Reviewed
+             * @default 0
+             */
+            reviewed: number;
+            /** Shares */
+            shares?: components["schemas"]["Share"][];
+            /** Steps */
+            steps?: components["schemas"]["Step"][];
+            /**
+             * Unsure
+             * @default 0
+             */
+            unsure: number;
+            /**
+             * Verdict
+             * @default
+             */
+            verdict: string;
+            /**
+             * Waiting Audits
+             * @default 0
+             */
+            waiting_audits: number;
+        };
+        /**
          * Turn
          * @description An asset handed to a person, with all that is needed to show it.
          *
@@ -4396,7 +4943,7 @@ export interface components {
              * Why
              * @enum {string}
              */
-            why: "least_confident" | "audit" | "not_predicted" | "arrival" | "random" | "sent_back" | "again";
+            why: "least_confident" | "audit" | "sample" | "not_predicted" | "arrival" | "random" | "sent_back" | "again";
             /** Why Text */
             why_text: string;
         };
@@ -4491,51 +5038,6 @@ export interface components {
             notes: string;
             /** Title */
             title: string;
-        };
-        /**
-         * Preview
-         * @description What a file holds, before anything is imported.
-         *
-         *     Attributes:
-         *         mapping: As given, else guessed.
-         *         rows: The first rows as the mapping reads them.
-         *         suggested: An ontology made from columns or annotations that look like labels; None when there are none.
-         */
-        labelwright__flows__ingest__Preview: {
-            /** Columns */
-            columns: components["schemas"]["Column"][];
-            /** Format */
-            format: string;
-            mapping: components["schemas"]["Mapping"];
-            /** Needs Mapping */
-            needs_mapping: boolean;
-            /** Problems */
-            problems: components["schemas"]["Problem"][];
-            /** Rows */
-            rows: {
-                [key: string]: unknown;
-            }[];
-            suggested?: components["schemas"]["Ontology"] | null;
-        };
-        /**
-         * Preview
-         * @description The exact prompt for one asset, and where its examples come from.
-         */
-        labelwright__flows__prompts__Preview: {
-            /** Examples */
-            examples: components["schemas"]["ShownExample"][];
-            /** Examples Note */
-            examples_note: string;
-            /** Messages */
-            messages: components["schemas"]["Message"][];
-            /** Output Schema */
-            output_schema: {
-                [key: string]: unknown;
-            } | null;
-            /** Problems */
-            problems: components["schemas"]["Problem"][];
-            /** Prompt Tokens */
-            prompt_tokens: number;
         };
     };
     responses: never;
@@ -4820,7 +5322,7 @@ export interface operations {
     list_assets: {
         parameters: {
             query?: {
-                status?: ("new" | "predicted" | "in_progress" | "labelled" | "skipped") | null;
+                status?: ("new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped") | null;
                 label?: string | null;
                 confidence_below?: number | null;
                 confidence_above?: number | null;
@@ -5531,7 +6033,7 @@ export interface operations {
     list_jobs: {
         parameters: {
             query?: {
-                kind?: ("import" | "export" | "predict" | "learn") | null;
+                kind?: ("import" | "export" | "predict" | "learn" | "accept") | null;
             };
             header?: never;
             path: {
@@ -5934,7 +6436,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["labelwright__flows__prompts__Preview"];
+                    "application/json": components["schemas"]["Preview"];
                 };
             };
             /** @description Validation Error */
@@ -6574,6 +7076,176 @@ export interface operations {
             };
         };
     };
+    view_trust: {
+        parameters: {
+            query?: {
+                predictor?: string | null;
+                question?: string | null;
+                accuracy?: number;
+                certainty?: number;
+                within?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrustView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    accept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    revert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                acceptance_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    draw_audits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAudits"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audits"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    drop_audits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audits"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     unskip: {
         parameters: {
             query?: never;
@@ -6973,7 +7645,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["labelwright__flows__ingest__Preview"];
+                    "application/json": components["schemas"]["FilePreview"];
                 };
             };
             /** @description Validation Error */
