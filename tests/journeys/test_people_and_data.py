@@ -45,6 +45,7 @@ def test_a_person_comes_in_by_a_link_and_sees_what_their_role_allows(house: Hous
     theirs.set_default_timeout(15_000)
     theirs.goto(link)
     theirs.get_by_role("link", name="Ben B.").wait_for()
+    theirs.get_by_role("link", name="Continue labelling").first.wait_for()
     assert theirs.get_by_role("link", name="Continue labelling").count() == 1, "one project is theirs"
     theirs.goto(f"{house.address}/projects/{project.id}")
     tabs = theirs.get_by_role("navigation", name="Reviews").get_by_role("link")
