@@ -12,9 +12,13 @@ export interface PlanDraft {
   version: number;
   examples: "none" | "per_label" | "nearest";
   k: number;
+  confidence: Noun<"Decoding">["confidence"];
+  samples: number;
+  questions: "together" | "each";
+  chunk: number | null;
 }
 
-export const FIRST_PLAN: PlanDraft = { provider: null, model: "", version: 0, examples: "none", k: 1 };
+export const FIRST_PLAN: PlanDraft = { provider: null, model: "", version: 0, examples: "none", k: 1, confidence: "auto", samples: 5, questions: "together", chunk: null };
 
 export function planOf(draft: PlanDraft): Noun<"Plan"> | null {
   if (draft.provider === null || draft.model.trim() === "") return null;
@@ -23,7 +27,14 @@ export function planOf(draft: PlanDraft): Noun<"Plan"> | null {
     model: draft.model.trim(),
     template_version: draft.version,
     examples: { kind: draft.examples, k: draft.k, seed: 0 },
-    decoding: { temperature: 0, top_logprobs: 5, seed: 0, structured: "auto" },
+    decoding: decodingOf(draft),
+  };
+}
+
+export function decodingOf(draft: PlanDraft): Noun<"Decoding"> {
+  return {
+    temperature: 0, top_logprobs: 5, seed: 0, structured: "auto", overlap: 0.12,
+    confidence: draft.confidence, samples: draft.samples, questions: draft.questions, chunk_tokens: draft.chunk,
   };
 }
 
@@ -49,6 +60,14 @@ export function PlanForm({ value, onChange, project }: { value: PlanDraft; onCha
         data={[{ value: "none", label: t("prompts.zero") }, { value: "per_label", label: value.k === 1 ? t("prompts.perLabel") : t("prompts.perLabelK") }, { value: "nearest", label: t("prompts.nearest") }]}
         value={value.examples} onChange={(v) => { onChange({ ...value, examples: (v ?? "none") as PlanDraft["examples"] }); }} />
       {value.examples !== "none" && <NumberInput label={t("prompts.k")} min={1} max={50} value={value.k} onChange={(v) => { onChange({ ...value, k: Number(v) || 1 }); }} w={90} />}
+      <Select label={t("prompts.confidence")} allowDeselect={false} w={250} value={value.confidence}
+        data={[{ value: "auto", label: t("prompts.confidenceAuto") }, { value: "logprobs", label: t("prompts.confidenceLogprobs") }, { value: "verbal", label: t("prompts.confidenceVerbal") }, { value: "self_consistency", label: t("prompts.confidenceSamples") }, { value: "seed_top5", label: t("prompts.confidenceSeed") }, { value: "none", label: t("prompts.confidenceNone") }]}
+        onChange={(v) => { onChange({ ...value, confidence: (v ?? "auto") as PlanDraft["confidence"] }); }} />
+      {value.confidence === "self_consistency" && <NumberInput label={t("prompts.samples")} min={2} max={20} value={value.samples} onChange={(v) => { onChange({ ...value, samples: Math.min(20, Math.max(2, Number(v) || 5)) }); }} w={170} />}
+      <Select label={t("prompts.grouping")} allowDeselect={false} w={200} value={value.questions}
+        data={[{ value: "together", label: t("prompts.groupTogether") }, { value: "each", label: t("prompts.groupEach") }]}
+        onChange={(v) => { onChange({ ...value, questions: v === "each" ? "each" : "together" }); }} />
+      <NumberInput label={t("prompts.chunkTokens")} placeholder={t("prompts.chunkAuto")} min={64} max={1_000_000} step={100} value={value.chunk ?? ""} onChange={(v) => { onChange({ ...value, chunk: v === "" ? null : Math.max(64, Number(v) || 64) }); }} w={180} />
     </div>
   );
 }
