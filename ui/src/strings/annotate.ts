@@ -25,6 +25,7 @@ export const annotate = {
   part: "Part {i} of {n}",
   pieces: { one: "One part was asked", other: "What the {n} parts said" },
   unreadParts: { one: "One part could not be read", other: "{n} parts could not be read" },
+  moreSpans: { one: "and one more in the text", other: "and {n} more in the text" },
   noSuggestion: "No suggestion yet",
   labels: "Labels",
   spans: "Spans",

@@ -1,5 +1,6 @@
 /** Which part of a long text said what: the evidence behind a model's answers about the whole. */
 import { UnstyledButton } from "@mantine/core";
+import { memo } from "react";
 
 import type { Noun } from "../../api/client";
 import type { Question } from "../../editor/types";
@@ -13,7 +14,10 @@ interface Props {
   readonly go: (start: number) => void;
 }
 
-export function Evidence({ prediction, questions, go }: Props) {
+/** Drawn once per asset: a book has hundreds of pieces, and the caret moves often. */
+export const Evidence = memo(Pieces, (a, b) => a.prediction === b.prediction && a.questions === b.questions);
+
+function Pieces({ prediction, questions, go }: Props) {
   const pieces = prediction.pieces ?? [];
   const unread = (prediction.problems ?? []).filter((p) => p.code === "part_unread");
   if (pieces.length === 0 && unread.length === 0) return null;

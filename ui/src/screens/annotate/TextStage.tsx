@@ -191,9 +191,10 @@ function labelsOf(given: Fixed): Map<string, Label> {
 }
 
 function coversOf(given: Fixed, doc: Doc): Cover[] {
-  const marked: Marked[] = given.questions.flatMap((q) =>
-    spansOf(doc, q.id).map((span) => ({ question: q.id, span, suggested: slotOf(doc, q.id).suggested.includes(span.id) })),
-  );
+  const marked: Marked[] = given.questions.flatMap((q) => {
+    const suggested = new Set(slotOf(doc, q.id).suggested);
+    return spansOf(doc, q.id).map((span) => ({ question: q.id, span, suggested: suggested.has(span.id) }));
+  });
   return lanes(marked);
 }
 
