@@ -291,6 +291,7 @@ provider = Table(
     Column("body", Json, nullable=False),  # core.project.Provider without id, name, has_key, capabilities
     Column("sealed_key", sa.Text),
     Column("capabilities", Json),
+    Column("token_factors", Json),  # model -> core.project.TokenFactor
     Column("created_at", Utc, nullable=False),
 )
 prompt_template = Table(
@@ -346,6 +347,9 @@ run_asset = Table(
     Column("asset_id", BigId, ForeignKey("asset.id"), primary_key=True),
     Column("state", sa.String(10), nullable=False, default="pending"),  # pending | asked | done | failed
     Column("attempts", sa.Integer, nullable=False, default=0),
+    # How many requests it takes, and which: null for one request about the whole text.
+    Column("parts", sa.Integer, nullable=False, default=1, server_default="1"),
+    Column("layout", Json),
     Column("cause", sa.String(60)),
     Column("message", sa.Text),
     Column("prediction_id", BigId),
@@ -378,6 +382,7 @@ prediction = Table(
     Column("answers", Json, nullable=False),
     Column("confidence", Json, nullable=False),
     Column("problems", Json, nullable=False),
+    Column("pieces", Json),  # what each piece of a long text said; null for one piece
     Column("lowest", sa.Float),
     Column("created_at", Utc, nullable=False),
     Index("ix_prediction_asset_id_id", "asset_id", "id"),

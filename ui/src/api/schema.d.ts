@@ -1831,6 +1831,9 @@ export interface components {
         /**
          * Capabilities
          * @description What an endpoint was seen to do with one tiny request each.
+         *
+         *     Attributes:
+         *         tokenizer: In which way it counts tokens for us; empty when it does not.
          */
         Capabilities: {
             /**
@@ -1857,6 +1860,12 @@ export interface components {
              */
             structured: "json_schema" | "json_object" | "none";
             /**
+             * Tokenizer
+             * @default
+             * @enum {string}
+             */
+            tokenizer: "" | "llama.cpp" | "vllm";
+            /**
              * Top Logprobs Max
              * @default 0
              */
@@ -1881,6 +1890,12 @@ export interface components {
          */
         ChoiceQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
             /**
              * Gate
              * @default 0.9
@@ -2035,7 +2050,8 @@ export interface components {
          *
          *     Attributes:
          *         value: In [0, 1], or None where nothing supports a number: never invented.
-         *         scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `classifier`, `tagger`, `verbal`, `given`.
+         *         scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `classifier`, `tagger`, `verbal`,
+         *             `self_consistency`, `seed_top5`, `given`; with `+parts` where several pieces of a text were put together.
          *         distribution: Label id -> probability, where known.
          *         low: A lower bound that assumes the worst for unseen tokens.
          *         mass: How much probability the model gave to any valid label at the deciding token.
@@ -2152,11 +2168,42 @@ export interface components {
         };
         /**
          * Decoding
-         * @description Parameters of generation.
+         * @description How an asset is asked about and how the answer is generated.
+         *
+         *     Attributes:
+         *         confidence: Where confidence comes from.
+         *         samples: Answers per question for `self_consistency`; each is asked and paid for.
+         *         questions: All questions in one request, or each in its own (with what it depends on).
+         *         chunk_tokens: Longest piece of a text in one request; None for what fits the model's context.
+         *         overlap: Share of a piece that is repeated in the next one, where mentions are marked.
          */
         Decoding: {
+            /** Chunk Tokens */
+            chunk_tokens?: number | null;
+            /**
+             * Confidence
+             * @default auto
+             * @enum {string}
+             */
+            confidence: "auto" | "logprobs" | "verbal" | "self_consistency" | "seed_top5" | "none";
             /** Max Tokens */
             max_tokens?: number | null;
+            /**
+             * Overlap
+             * @default 0.12
+             */
+            overlap: number;
+            /**
+             * Questions
+             * @default together
+             * @enum {string}
+             */
+            questions: "together" | "each";
+            /**
+             * Samples
+             * @default 5
+             */
+            samples: number;
             /**
              * Seed
              * @default 0
@@ -2289,6 +2336,8 @@ export interface components {
          *
          *     Attributes:
          *         assets: How many it would cover.
+         *         requests: How many requests that takes; more than assets where texts are long, questions are asked each by
+         *             itself, or answers are sampled.
          *         usd_low: Lower end of the interval; None, like the others, when a price is unknown.
          *         note: What the figures rest on.
          */
@@ -2301,6 +2350,8 @@ export interface components {
             note: string;
             /** Prompt Tokens */
             prompt_tokens: number;
+            /** Requests */
+            requests: number;
             /** Usd */
             usd: number | string | null;
             /** Usd High */
@@ -3265,6 +3316,32 @@ export interface components {
             second: number;
         };
         /**
+         * PieceSaid
+         * @description What one piece of a long text said: the evidence behind an answer about the whole.
+         *
+         *     Attributes:
+         *         start: Of the piece, in code points of the whole text.
+         *         answers: Without marked things: they show where they are.
+         *         confidence: Question -> confidence of this piece's answer.
+         *         mentions: How many spans were marked in it.
+         */
+        PieceSaid: {
+            answers?: components["schemas"]["Answers"];
+            /** Confidence */
+            confidence?: {
+                [key: string]: number;
+            };
+            /** End */
+            end: number;
+            /**
+             * Mentions
+             * @default 0
+             */
+            mentions: number;
+            /** Start */
+            start: number;
+        };
+        /**
          * Plan
          * @description What a person chooses for a run.
          *
@@ -3274,6 +3351,10 @@ export interface components {
         Plan: {
             /**
              * @default {
+             *       "confidence": "auto",
+             *       "overlap": 0.12,
+             *       "questions": "together",
+             *       "samples": 5,
              *       "seed": 0,
              *       "structured": "auto",
              *       "temperature": 0,
@@ -3372,6 +3453,11 @@ export interface components {
             id: number;
             /** Ontology Version */
             ontology_version: number;
+            /**
+             * Pieces
+             * @default []
+             */
+            pieces: components["schemas"]["PieceSaid"][];
             /** Predictor Sha256 */
             predictor_sha256: string;
             /**
@@ -3411,9 +3497,20 @@ export interface components {
         };
         /**
          * Preview
-         * @description The exact prompt for one asset, and where its examples come from.
+         * @description The exact prompt of one request about an asset, and where its examples come from.
+         *
+         *     Attributes:
+         *         part: Number of this request, from 0, of `parts`.
+         *         piece: Which piece of the text it is about, from 0, of `pieces`; text[start:end].
+         *         questions: Asked in it.
+         *         sample: Which of several equal requests it is, from 0.
          */
         Preview: {
+            /**
+             * End
+             * @default 0
+             */
+            end: number;
             /** Examples */
             examples: components["schemas"]["ShownExample"][];
             /** Examples Note */
@@ -3424,10 +3521,45 @@ export interface components {
             output_schema: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Part
+             * @default 0
+             */
+            part: number;
+            /**
+             * Parts
+             * @default 1
+             */
+            parts: number;
+            /**
+             * Piece
+             * @default 0
+             */
+            piece: number;
+            /**
+             * Pieces
+             * @default 1
+             */
+            pieces: number;
             /** Problems */
             problems: components["schemas"]["Problem"][];
             /** Prompt Tokens */
             prompt_tokens: number;
+            /**
+             * Questions
+             * @default []
+             */
+            questions: string[];
+            /**
+             * Sample
+             * @default 0
+             */
+            sample: number;
+            /**
+             * Start
+             * @default 0
+             */
+            start: number;
         };
         /**
          * PreviewWanted
@@ -3441,10 +3573,25 @@ export interface components {
         /**
          * PreviewWish
          * @description Which prompt to show: of an unsaved `template`, or of a stored version; for an asset, or for the next one.
+         *
+         *     Of an asset that takes several requests, the one with number `part`; `provider_id` and `decoding` decide how it is cut.
          */
         PreviewWish: {
             /** Asset Id */
             asset_id?: number | null;
+            /**
+             * @default {
+             *       "confidence": "auto",
+             *       "overlap": 0.12,
+             *       "questions": "together",
+             *       "samples": 5,
+             *       "seed": 0,
+             *       "structured": "auto",
+             *       "temperature": 0,
+             *       "top_logprobs": 5
+             *     }
+             */
+            decoding: components["schemas"]["Decoding"];
             /**
              * @default {
              *       "k": 1,
@@ -3458,6 +3605,13 @@ export interface components {
              * @default
              */
             model: string;
+            /**
+             * Part
+             * @default 0
+             */
+            part: number;
+            /** Provider Id */
+            provider_id?: number | null;
             template?: components["schemas"]["NewTemplate"] | null;
             /**
              * Template Version
@@ -3722,6 +3876,10 @@ export interface components {
         PromptedModel: {
             /**
              * @default {
+             *       "confidence": "auto",
+             *       "overlap": 0.12,
+             *       "questions": "together",
+             *       "samples": 5,
              *       "seed": 0,
              *       "structured": "auto",
              *       "temperature": 0,
@@ -3971,6 +4129,12 @@ export interface components {
         RegionQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
             /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
+            /**
              * Gate
              * @default 0.9
              */
@@ -4048,6 +4212,12 @@ export interface components {
          */
         RelationQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
             /** From Question */
             from_question: string;
             /**
@@ -4315,6 +4485,12 @@ export interface components {
         ScalarQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
             /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
+            /**
              * Gate
              * @default 0.9
              */
@@ -4506,6 +4682,12 @@ export interface components {
         SpanQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
             /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
+            /**
              * Gate
              * @default 0.9
              */
@@ -4637,6 +4819,12 @@ export interface components {
         TextQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
             /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
+            /**
              * Gate
              * @default 0.9
              */
@@ -4736,6 +4924,12 @@ export interface components {
          */
         TrackQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
             /**
              * Gate
              * @default 0.9
