@@ -119,7 +119,7 @@ export default function PromptStudio({ project, view }: TabProps) {
 }
 
 /** Which of several requests is shown, and the way to the others. */
-function PartOf({ preview, questions, go }: { preview: Noun<"labelwright__flows__prompts__Preview">; questions: readonly Question[]; go: (part: number) => void }) {
+function PartOf({ preview, questions, go }: { preview: Noun<"Preview">; questions: readonly Question[]; go: (part: number) => void }) {
   const { part = 0, parts = 1, piece = 0, pieces = 1, sample = 0 } = preview;
   const asked = (preview.questions ?? []).map((id) => questions.find((q) => q.id === id)?.name ?? id);
   const what = [
