@@ -99,7 +99,7 @@ class Confidence(Value):
 
     Attributes:
         value: In [0, 1], or None where nothing supports a number: never invented.
-        scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `classifier`, `tagger`, `verbal`, `given`.
+        scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `relation_min`, `classifier`, `tagger`, `verbal`, `given`.
         distribution: Label id -> probability, where known.
         low: A lower bound that assumes the worst for unseen tokens.
         mass: How much probability the model gave to any valid label at the deciding token.

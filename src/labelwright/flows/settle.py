@@ -84,6 +84,6 @@ def order_confidence(ontology: Ontology, reading: Reading) -> float | None:
     missing = any(
         question.required and question.depends_on is None and question.id not in reading.answers
         for question in ontology.active_questions
-        if question.kind in ("choice", "scalar", "text", "span")
+        if question.kind in ("choice", "scalar", "text", "span", "relation")
     )
     return 0.0 if missing else reading.lowest

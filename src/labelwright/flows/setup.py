@@ -8,7 +8,13 @@ from pydantic import ValidationError
 from labelwright.core.access import Actor, Role
 from labelwright.core.annotation import Event
 from labelwright.core.errors import Conflict, Invalid
-from labelwright.core.ontology import KINDS_BY_MODALITY, Ontology, successor, with_colours
+from labelwright.core.ontology import (
+    KINDS_BY_MODALITY,
+    Ontology,
+    successor,
+    with_colours,
+    with_whole_conditions,
+)
 from labelwright.core.problem import Problem
 from labelwright.core.project import Modality, Project, ProjectSettings
 from labelwright.core.value import Value
@@ -66,7 +72,7 @@ def _validated(ontology: Ontology, modality: Modality) -> Ontology:
             for q in wrong
         ]
         raise Invalid("bad_ontology", "some questions do not fit the kind of project", problems=problems)
-    return with_colours(ontology)
+    return with_whole_conditions(with_colours(ontology))
 
 
 def create_project(
