@@ -20,7 +20,7 @@ from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import PromptedModel, Reading, Run
 from labelwright.core.problem import excerpt
 from labelwright.core.project import Project, PromptTemplate
-from labelwright.flows import models, prompts
+from labelwright.flows import knowledge, models, prompts
 from labelwright.flows.jobs import Control
 from labelwright.flows.settle import failure_of, store_readings
 from labelwright.prompting import estimate_tokens, read
@@ -89,6 +89,7 @@ class Asking:
         self.halted = ""
         self._workbench, self._project, self._run, self._ontology = workbench, project, run, ontology
         self._control = control
+        self._lists = knowledge.lists_of(workbench, ontology)
         self._open: dict[int, _Asked] = {}
         self._ready: list[int] = []
         self._repairs: deque[Request] = deque()
@@ -168,7 +169,7 @@ class Asking:
             after = kept[-1].asset_id
             readings = {
                 each.asset_id: (
-                    read(self._ontology, texts[each.asset_id], each.replies),
+                    read(self._ontology, texts[each.asset_id], each.replies, self._lists),
                     each.replies,
                     self._usd(each.replies),
                 )
@@ -201,7 +202,7 @@ class Asking:
                 asset = found[asset_id]
                 asked = prompts.requests_for(
                     self._ontology, asset_id, asset.text or "", dict(asset.metadata),
-                    template=template, shown=shown, engine=self.engine,
+                    template=template, shown=shown, engine=self.engine, lists=self._lists,
                 )  # fmt: skip
                 if not self._reserve(asked):
                     return
@@ -320,7 +321,7 @@ class Asking:
         for asset_id, asked in ready.items():
             if asked.error is None:
                 replies = tuple(reply for _, (_, reply) in sorted(asked.replies.items()))
-                reading = read(self._ontology, asked.text, replies)
+                reading = read(self._ontology, asked.text, replies, self._lists)
                 if not self._ask_once_more(asset_id, asked, reading):
                     readings[asset_id] = (reading, replies, asked.usd)
         with self._workbench.store.write() as tx:

@@ -21,9 +21,16 @@ from labelwright.core.predictor import Decoding, ExamplePolicy, Predictor, Promp
 from labelwright.core.problem import Problem
 from labelwright.core.project import Project, PromptTemplate, Provider
 from labelwright.core.value import Value
-from labelwright.flows import guard, models
+from labelwright.flows import guard, knowledge, models
 from labelwright.flows.nearest import ranker
-from labelwright.prompting import DEFAULT_TEMPLATE, Example, ask, check_template, estimate_tokens
+from labelwright.prompting import (
+    DEFAULT_TEMPLATE,
+    Example,
+    KnowledgeLists,
+    ask,
+    check_template,
+    estimate_tokens,
+)
 from labelwright.providers import cost_usd
 from labelwright.store import asset as assets
 from labelwright.store import history
@@ -265,11 +272,13 @@ def requests_for(
     template: PromptTemplate,
     shown: Shown,
     engine: PromptedModel,
+    lists: KnowledgeLists,
 ) -> tuple[Request, ...]:
     """Everything that is asked about one asset, tagged `asset id:part`."""
     asked = ask(
         ontology, text, template=template, examples=shown.for_asset(asset_id, text), model=engine.model,
         decoding=engine.decoding, fields=fields if "{fields}" in template.user and template.version else {},
+        lists=lists,
     )  # fmt: skip
     return tuple(
         request.model_copy(update={"tag": f"{asset_id}:{part}"}) for part, request in enumerate(asked)
@@ -321,6 +330,7 @@ def preview(
         template=wording,
         shown=shown,
         engine=engine,
+        lists=knowledge.lists_of(workbench, ontology),
     )
     return Preview(
         messages=asked[0].messages,
@@ -349,7 +359,7 @@ def estimate(
         sizes: list[float] = []
         answers: list[float] = []
         if known is None:
-            sizes, answers = _sampled(tx, project, plan, predictor, provider)
+            sizes, answers = _sampled(workbench, tx, project, plan, predictor, provider)
     if known is not None:
         n, prompt, completion = known
         note, spread = f"from {n} answers of the same plan", 0.05 + 1.0 / math.sqrt(n)
@@ -380,10 +390,11 @@ def estimate(
 
 
 def _sampled(
-    tx: Tx, project: Project, plan: Plan, predictor: Predictor, provider: Provider
+    workbench: Workbench, tx: Tx, project: Project, plan: Plan, predictor: Predictor, provider: Provider
 ) -> tuple[list[float], list[float]]:
     """Prompt and expected answer tokens of some assets."""
     ontology = guard.ontology(tx, project.id, project.ontology_version)
+    lists = knowledge.lists_of(workbench, ontology)
     template = template_of(tx, project.id, plan.template_version)
     shown = examples_for(tx, project, ontology, plan.examples, None, provider)
     engine = predictor.engine
@@ -399,6 +410,7 @@ def _sampled(
             template=template,
             shown=shown,
             engine=engine,
+            lists=lists,
         )
         sizes.append(sum(prompt_tokens(request) for request in asked))
         # The bound is several times what a good answer needs.

@@ -5,7 +5,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from labelwright.core.access import Actor
-from labelwright.flows import guard, settle
+from labelwright.flows import guard, knowledge, settle
 from labelwright.flows.predict import steered
 from labelwright.prompting import read
 from labelwright.store import asset as assets
@@ -30,6 +30,7 @@ def reread(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> 
         project = guard.project(tx, actor, project_id, "run_models")
         row = steered(tx, actor, project_id, run_id, ("done", "failed", "cancelled", "paused"), "read again")
         ontology = guard.ontology(tx, project_id, row.run.predictor.ontology_version)
+    lists = knowledge.lists_of(workbench, ontology)
     changed = 0
     for state in ("failed", "done"):
         after = 0
@@ -43,7 +44,7 @@ def reread(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> 
                 before = work.predictions(tx, [each.prediction_id for each in kept if each.prediction_id])
                 readings = {}
                 for each in kept:
-                    reading = read(ontology, texts[each.asset_id], each.replies)
+                    reading = read(ontology, texts[each.asset_id], each.replies, lists)
                     old = before.get(each.prediction_id or 0)
                     if old is None and settle.failure_of(ontology, reading) is not None:
                         continue

@@ -5,6 +5,7 @@ arithmetic of token probabilities.
 """
 
 from labelwright.prompting.ask import Example, ask, ideal_reply
+from labelwright.prompting.linking import KnowledgeLists
 from labelwright.prompting.marked import MarkedSpan, align_marked
 from labelwright.prompting.read import read
 from labelwright.prompting.template import DEFAULT_TEMPLATE, check_template
@@ -13,6 +14,7 @@ from labelwright.prompting.tokens import estimate_tokens
 __all__ = [
     "DEFAULT_TEMPLATE",
     "Example",
+    "KnowledgeLists",
     "MarkedSpan",
     "align_marked",
     "ask",
