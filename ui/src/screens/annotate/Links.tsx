@@ -68,17 +68,13 @@ export function LinkSearch({ project, given, state, close, choose }: { project: 
       />
       <ul id="lw-candidates" role="listbox" aria-label={t("annotate.candidates")} className="lw-candidates">
         {rows.map(({ entity }, i) => (
-          <li key={entity.id} id={option(i)} role="option" aria-selected={i === at} className={i === at ? "lw-on" : ""}>
-            <UnstyledButton tabIndex={-1} className="lw-candidate" onClick={() => { take(entity.id); }}>
-              <b>{entity.name}</b> <span className="lw-dim">[{entity.id}]</span>
-              {(entity.aliases?.length ?? 0) > 0 && <span className="lw-dim"> {t("annotate.alsoCalled", { names: (entity.aliases ?? []).slice(0, 6).join(", ") })}</span>}
-              {(entity.description ?? "") !== "" && <span className="lw-dim lw-candidate-what">{entity.description}</span>}
-            </UnstyledButton>
+          <li key={entity.id} id={option(i)} role="option" aria-selected={i === at} className={`lw-candidate${i === at ? " lw-on" : ""}`} onClick={() => { take(entity.id); }}>
+            <b>{entity.name}</b> <span className="lw-dim">[{entity.id}]</span>
+            {(entity.aliases?.length ?? 0) > 0 && <span className="lw-dim"> {t("annotate.alsoCalled", { names: (entity.aliases ?? []).slice(0, 6).join(", ") })}</span>}
+            {(entity.description ?? "") !== "" && <span className="lw-dim lw-candidate-what">{entity.description}</span>}
           </li>
         ))}
-        <li id={option(last)} role="option" aria-selected={at === last} className={at === last ? "lw-on" : ""}>
-          <UnstyledButton tabIndex={-1} className="lw-candidate" onClick={() => { take(NIL); }}>{t("annotate.nil")}</UnstyledButton>
-        </li>
+        <li id={option(last)} role="option" aria-selected={at === last} className={`lw-candidate${at === last ? " lw-on" : ""}`} onClick={() => { take(NIL); }}>{t("annotate.nil")}</li>
       </ul>
       {(found?.span.link ?? null) !== null && <UnstyledButton className="lw-link" onClick={() => { take(null); }}>{t("annotate.unlink")}</UnstyledButton>}
     </Modal>
