@@ -160,21 +160,21 @@ def test_two_spans_a_relation_a_link_and_a_nested_label_by_keyboard_alone(
 
 def test_a_relation_nested_labels_and_a_condition_are_made_in_the_browser(page: Page, house: House) -> None:
     project, _ = house.add_project(["x"], Ontology(questions=TASKS.questions[:1]))
-    page.goto(f"{house.address}/projects/{project.id}/ontology")
+    page.goto(f"{house.address}/projects/{project.id}/questions")
     add = page.get_by_role("button", name="Add a question")
     add.click()
     page.get_by_role("menuitem", name="One label").click()
     topic = page.get_by_role("region").nth(1)
-    topic.get_by_label("Question 2").fill("Topic")
+    topic.get_by_role("textbox", name="Question 2").fill("Topic")
     for n, name in enumerate(("Economy", "Companies"), start=1):
         page.get_by_label(f"Label {n}", exact=True).nth(1).fill(name)
     page.get_by_role("button", name="Put Companies under the label before it").click()
     add.click()
     page.get_by_role("menuitem", name="Relation between marks").click()
-    page.get_by_label("Question 3").fill("Leads")
+    page.get_by_role("textbox", name="Question 3").fill("Leads")
     page.get_by_label("Label 1", exact=True).nth(2).fill("leads")
     page.get_by_label("Ask only if").last.select_option("Topic")
-    page.get_by_role("textbox", name="is answered with").click()
+    page.get_by_label("is answered with").first.click()
     page.get_by_role("option", name="Economy").click()
     page.keyboard.press("Escape")
     assert axe(page) == []
