@@ -70,10 +70,13 @@ def counters(tx: Tx, project_id: int) -> dict[str, int]:
 
 def counter(tx: Tx, project_id: int, name: str) -> int:
     """One counter; 0 when it was never touched."""
-    found = tx.execute(
-        sa.select(t.counter.c.n).where(t.counter.c.project_id == project_id, t.counter.c.name == name)
-    ).scalar()
-    return int(found or 0)
+    return int(tx.execute(_COUNTER, {"project": project_id, "name": name}).scalar() or 0)
+
+
+# Statements of the hot path are built once: building one costs more than running it.
+_COUNTER = sa.select(t.counter.c.n).where(
+    t.counter.c.project_id == sa.bindparam("project"), t.counter.c.name == sa.bindparam("name")
+)
 
 
 def refresh(
@@ -94,21 +97,11 @@ def refresh(
         at: Time of the change.
         changes: Further columns of the row to set (`confidence`, `prediction_id`, `batch`), used for the order too.
     """
-    row = tx.execute(
-        sa.select(t.asset.c.status, t.asset.c.confidence, t.asset.c.shuffle, t.asset.c.prediction_id)
-        .where(t.asset.c.id == asset_id)
-        .with_for_update()
-    ).one()
+    key = {"key": asset_id}
+    row = tx.execute(_FACTS, key).one()
     new = dict(changes or {})
-    authors = tx.execute(
-        sa.select(t.annotation.c.author_id).where(
-            t.annotation.c.asset_id == asset_id, t.annotation.c.counts.is_(True)
-        )
-    ).scalars()
-    author_set = frozenset(authors)
-    skippers = frozenset(
-        tx.execute(sa.select(t.skip.c.user_id).where(t.skip.c.asset_id == asset_id)).scalars()
-    )
+    author_set = frozenset(tx.execute(_AUTHORS, key).scalars())
+    skippers = frozenset(tx.execute(_SKIPPERS, key).scalars())
     stage = status(
         Facts(
             predicted=new.get("prediction_id", row.prediction_id) is not None,
@@ -118,21 +111,29 @@ def refresh(
         )
     )
     confidence = new.get("confidence", row.confidence)
-    tx.execute(
-        t.asset.update()
-        .where(t.asset.c.id == asset_id)
-        .values(
-            status=stage,
-            open=is_open(stage),
-            annotations=len(author_set),
-            order_key=order_key(settings.order, confidence, row.shuffle, skipped=stage == "skipped"),
-            updated_at=at,
-            **new,
-        )
-    )
+    derived = {
+        "status": stage,
+        "open": is_open(stage),
+        "annotations": len(author_set),
+        "order_key": order_key(settings.order, confidence, row.shuffle, skipped=stage == "skipped"),
+        "updated_at": at,
+    }
+    tx.execute(_UPDATE, key | derived | new)
     if stage != row.status:
         count(tx, project_id, {row.status: -1, stage: 1})
     return stage
+
+
+_FACTS = (
+    sa.select(t.asset.c.status, t.asset.c.confidence, t.asset.c.shuffle, t.asset.c.prediction_id)
+    .where(t.asset.c.id == sa.bindparam("key"))
+    .with_for_update()
+)
+_AUTHORS = sa.select(t.annotation.c.author_id).where(
+    t.annotation.c.asset_id == sa.bindparam("key"), t.annotation.c.counts.is_(True)
+)
+_SKIPPERS = sa.select(t.skip.c.user_id).where(t.skip.c.asset_id == sa.bindparam("key"))
+_UPDATE = t.asset.update().where(t.asset.c.id == sa.bindparam("key"))
 
 
 def asset_from(row: Any, text: str | None = None, metadata: dict[str, Any] | None = None) -> Asset:
@@ -154,22 +155,21 @@ def asset_from(row: Any, text: str | None = None, metadata: dict[str, Any] | Non
 
 def get(tx: Tx, project_id: int, asset_id: int) -> Asset | None:
     """One asset with its content; None when this project has none with that id."""
-    row = tx.execute(
-        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
-        .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
-        .where(t.asset.c.id == asset_id, t.asset.c.project_id == project_id)
-    ).one_or_none()
-    return None if row is None else asset_from(row, row.text, row.metadata)
+    found = get_many(tx, [asset_id]).get(asset_id)
+    return None if found is None or found.project_id != project_id else found
 
 
 def get_many(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Asset]:
     """Assets with content by id; ids that do not exist are left out."""
-    rows = tx.execute(
-        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
-        .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
-        .where(t.asset.c.id.in_(list(asset_ids)))
-    )
+    rows = tx.execute(_WITH_CONTENT, {"keys": list(asset_ids)})
     return {row.id: asset_from(row, row.text, row.metadata) for row in rows}
+
+
+_WITH_CONTENT = (
+    sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
+    .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
+    .where(t.asset.c.id.in_(sa.bindparam("keys", expanding=True)))
+)
 
 
 def texts(tx: Tx, asset_ids: Iterable[int]) -> dict[int, str]:

@@ -8,6 +8,7 @@ import { send } from "../../parts/importing";
 import { OntologyForm, bodyOf, draftOf } from "../../parts/ontology";
 import { Trouble } from "../../parts/state";
 import { t } from "../../strings";
+import { Confusions, withDefinition } from "./Confusions";
 import type { TabProps } from "./ProjectScreen";
 
 export default function Questions({ project, view }: TabProps) {
@@ -17,7 +18,7 @@ export default function Questions({ project, view }: TabProps) {
   const lists = useQuery({ queryKey: ["knowledge", project], queryFn: () => must(api.GET("/api/projects/{project_id}/knowledge", { params: { path } })) });
   const add = useMutation({
     mutationFn: async (file: File) => {
-      const upload = await send(file, file.name);
+      const upload = await send(file, file.name, () => undefined, new AbortController().signal);
       return must(api.POST("/api/projects/{project_id}/knowledge", { params: { path }, body: { upload_id: upload.upload_id, name: file.name } }));
     },
     onSuccess: ({ added, bad }) => {
@@ -36,6 +37,7 @@ export default function Questions({ project, view }: TabProps) {
   return (
     <>
       <p className="lw-dim">{t("ontology.versionNote", { n: view.ontology.version ?? 1 })}</p>
+      <Confusions project={project} ontology={view.ontology} take={(question, label, definition) => { setDraft((now) => withDefinition(now, question, label, definition)); }} />
       <OntologyForm value={draft} onChange={setDraft} lists={lists.data ?? []} />
       {save.isError && <Trouble error={save.error} />}
       <Button mt="md" loading={save.isPending} onClick={() => { save.mutate(); }}>{t("common.save")}</Button>
