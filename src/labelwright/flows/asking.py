@@ -23,12 +23,13 @@ from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import Decoding, PromptedModel, Reading, Run
 from labelwright.core.problem import excerpt
 from labelwright.core.project import Project
-from labelwright.flows import models, prompts
+from labelwright.flows import knowledge, models, prompts
 from labelwright.flows.gauge import gauge_for
 from labelwright.flows.jobs import Control
 from labelwright.flows.settle import store_readings
 from labelwright.prompting import (
     FAILED,
+    KnowledgeLists,
     estimate_tokens,
     failure_of,
     no_reply,
@@ -108,6 +109,7 @@ class Asking:
         self.halted = ""
         self._workbench, self._project, self._run, self._ontology = workbench, project, run, ontology
         self._control = control
+        self._lists = knowledge.lists_of(workbench, ontology)
         self._open: dict[int, _Asked] = {}
         # Assets with something to store or to read.
         self._touched: dict[int, None] = {}
@@ -183,7 +185,7 @@ class Asking:
             self._gauge = gauge_for(tx, self._workbench, self._project, provider, endpoint, self.engine.model)
             context = prompts.context_of(provider)
             self._prompts = prompts.Prompts(
-                self._ontology, template, shown, self.engine, self._gauge, context
+                self._ontology, template, shown, self.engine, self._gauge, context, self._lists
             )
         return endpoint
 
@@ -199,7 +201,7 @@ class Asking:
             after = kept[-1].asset_id
             readings = {
                 each.asset_id: (
-                    read_answered(self._ontology, texts[each.asset_id], each, decoding),
+                    read_answered(self._ontology, texts[each.asset_id], each, decoding, self._lists),
                     tuple(each.replies.values()),
                     self._usd(each.replies.values()),
                 )
@@ -436,7 +438,7 @@ class Asking:
 
     def _read_part(self, asked: _Asked, part: int) -> Reading:
         text, replies = asked.asset.text or "", asked.replies[part]
-        return read_part(self._ontology, text, asked.layout, part, replies, self.engine.decoding)
+        return read_part(self._ontology, text, asked.layout, part, replies, self.engine.decoding, self._lists)
 
     def _failure(self, asked: _Asked, part: int, reading: Reading) -> str | None:
         return failure_of(self._prompts.ontology_of(asked.layout, part), reading)
@@ -510,14 +512,16 @@ class Asking:
             )
 
 
-def read_answered(ontology: Ontology, text: str, kept: exchange.Answered, decoding: Decoding) -> Reading:
+def read_answered(
+    ontology: Ontology, text: str, kept: exchange.Answered, decoding: Decoding, lists: KnowledgeLists
+) -> Reading:
     """What the kept replies of an asset come to."""
     everything = tuple(question.id for question in ontology.active_questions)
     layout = kept.layout or Layout(parts=(Part(start=0, end=len(text), questions=everything),))
     replies: dict[int, list[Reply]] = {}
     for number, reply in sorted(kept.replies.items()):
         replies.setdefault(number % len(layout.parts), []).append(reply)
-    return read_parts(ontology, text, layout, replies, decoding)
+    return read_parts(ontology, text, layout, replies, decoding, lists)
 
 
 def _reply_of(outcome: Reply | ProviderError) -> Reply:

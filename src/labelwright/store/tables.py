@@ -410,6 +410,18 @@ acceptance = Table(  # "everything above this confidence counts as answered", an
 
 # --- work in the background -------------------------------------------------------------------------------------
 
+knowledge = (
+    Table(  # lists of entities that spans are linked to; the entities themselves lie in a blob of that name
+        "knowledge",
+        metadata,
+        Column("project_id", BigId, ForeignKey("project.id"), primary_key=True),
+        Column("sha256", sa.String(64), primary_key=True),
+        Column("name", sa.String(300), nullable=False),
+        Column("entities", sa.Integer, nullable=False),
+        Column("created_by", BigId, ForeignKey("user.id")),
+        Column("created_at", Utc, nullable=False),
+    )
+)
 upload = Table(
     "upload",
     metadata,

@@ -588,6 +588,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/knowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All Lists
+         * @description The lists of a project, newest first.
+         */
+        get: operations["all_lists"];
+        put?: never;
+        /**
+         * Add List
+         * @description Make a list from an upload (CSV, TSV, JSON lines or JSON with id, name, aliases, description).
+         */
+        post: operations["add_list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/knowledge/{sha256}/entity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One Entity
+         * @description One entity of a list.
+         */
+        get: operations["one_entity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/knowledge/{sha256}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description The entities whose names are most like `words`, best first.
+         */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/learn": {
         parameters: {
             query?: never;
@@ -1555,6 +1619,17 @@ export interface components {
             user_id: number;
         };
         /**
+         * AddedList
+         * @description A list that was stored, and the rows that were not taken (the first 1,000 of `bad`).
+         */
+        AddedList: {
+            added: components["schemas"]["KnowledgeList"];
+            /** Bad */
+            bad: number;
+            /** Problems */
+            problems: components["schemas"]["Problem"][];
+        };
+        /**
          * Agreement
          * @description How far people agreed with what the model had said.
          *
@@ -1829,6 +1904,15 @@ export interface components {
             temperature: number;
         };
         /**
+         * Candidate
+         * @description An entity that may be meant. `score` in [0, 1]: how alike the closest of its names is; 1 for the same name.
+         */
+        Candidate: {
+            entity: components["schemas"]["Entity"];
+            /** Score */
+            score: number;
+        };
+        /**
          * Capabilities
          * @description What an endpoint was seen to do with one tiny request each.
          *
@@ -1886,7 +1970,10 @@ export interface components {
         };
         /**
          * ChoiceQuestion
-         * @description Choose one label, or several when `multiple`.
+         * @description Choose one label, or several when `multiple`. Labels may be nested (`Label.parent`).
+         *
+         *     Attributes:
+         *         leaves_only: Of nested labels only those without any below them can be chosen.
          */
         ChoiceQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
@@ -1915,6 +2002,11 @@ export interface components {
             kind: "choice";
             /** Labels */
             labels: components["schemas"]["Label"][];
+            /**
+             * Leaves Only
+             * @default false
+             */
+            leaves_only: boolean;
             /**
              * Multiple
              * @default false
@@ -2050,8 +2142,9 @@ export interface components {
          *
          *     Attributes:
          *         value: In [0, 1], or None where nothing supports a number: never invented.
-         *         scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `classifier`, `tagger`, `verbal`,
-         *             `self_consistency`, `seed_top5`, `given`; with `+parts` where several pieces of a text were put together.
+         *         scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `relation_min`, `classifier`, `tagger`,
+         *             `verbal`, `self_consistency`, `seed_top5`, `given`; with `+parts` where several pieces of a text were put
+         *             together.
          *         distribution: Label id -> probability, where known.
          *         low: A lower bound that assumes the worst for unseen tokens.
          *         mass: How much probability the model gave to any valid label at the deciding token.
@@ -2331,6 +2424,31 @@ export interface components {
             revision: number;
         };
         /**
+         * Entity
+         * @description Something that mentions can mean.
+         *
+         *     Attributes:
+         *         id: The list's own key, such as `Q64`; never `NIL`.
+         *         aliases: Other names of it.
+         *         description: What tells it from others of the same name.
+         */
+        Entity: {
+            /**
+             * Aliases
+             * @default []
+             */
+            aliases: string[];
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * Estimate
          * @description What a run would take, before it starts.
          *
@@ -2409,7 +2527,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "project_created" | "settings_changed" | "ontology_changed" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
+            kind: "project_created" | "settings_changed" | "ontology_changed" | "knowledge_added" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
             /** Project Id */
             project_id: number | null;
             /** User Id */
@@ -2786,6 +2904,23 @@ export interface components {
             shape: components["schemas"]["Box"] | components["schemas"]["RotatedBox"] | components["schemas"]["Polygon"] | components["schemas"]["Polyline"] | components["schemas"]["Points"] | components["schemas"]["Mask"];
         };
         /**
+         * KnowledgeList
+         * @description A list of entities; `sha256` is of its content and names it everywhere.
+         */
+        KnowledgeList: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Entities */
+            entities: number;
+            /** Name */
+            name: string;
+            /** Sha256 */
+            sha256: string;
+        };
+        /**
          * Label
          * @description A class within a question.
          *
@@ -2794,6 +2929,7 @@ export interface components {
          *         definition: What belongs here and what does not; goes to the prompt and to the guide.
          *         colour: `#RRGGBB`; filled from the palette when empty.
          *         synonyms: Other names that models and imports use for it.
+         *         parent: Label it stands under, in a nested choice; None at the top.
          *         retired: True for a label that can no longer be chosen but still occurs in old answers.
          */
         Label: {
@@ -2811,6 +2947,8 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+            /** Parent */
+            parent?: string | null;
             /**
              * Retired
              * @default false
@@ -3008,6 +3146,19 @@ export interface components {
             n?: number | null;
             /** Plans */
             plans: components["schemas"]["Plan"][];
+        };
+        /**
+         * NewList
+         * @description An upload that becomes a list; without a name it gets the file's.
+         */
+        NewList: {
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Upload Id */
+            upload_id: string;
         };
         /**
          * NewPassword
@@ -4209,15 +4360,32 @@ export interface components {
         /**
          * RelationQuestion
          * @description Join two marked things of other questions with a label.
+         *
+         *     Attributes:
+         *         from_question: Question whose marked things a relation starts from.
+         *         to_question: Question whose marked things it ends at; may be the same one.
+         *         from_labels: Labels that a start must have; empty for any.
+         *         to_labels: Labels that an end must have; empty for any.
+         *         directed: Whether `A of B` differs from `B of A`.
          */
         RelationQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Directed
+             * @default true
+             */
+            directed: boolean;
             /**
              * Document Rule
              * @default default
              * @enum {string}
              */
             document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
+            /**
+             * From Labels
+             * @default []
+             */
+            from_labels: string[];
             /** From Question */
             from_question: string;
             /**
@@ -4251,6 +4419,11 @@ export interface components {
              * @default false
              */
             retired: boolean;
+            /**
+             * To Labels
+             * @default []
+             */
+            to_labels: string[];
             /** To Question */
             to_question: string;
         };
@@ -4642,7 +4815,9 @@ export interface components {
          * Span
          * @description A stretch of text: code points, `start` inclusive, `end` exclusive.
          *
-         *     `alignment` says how a quoted text was found (`exact`, `normalised`, `fuzzy`); None for spans made by people.
+         *     Attributes:
+         *         link: Id of the entity it means, in the question's list of entities, or `NIL`; None when nobody said.
+         *         alignment: How a quoted text was found (`exact`, `normalised`, `fuzzy`); None for spans made by people.
          */
         Span: {
             /** Alignment */
@@ -4657,6 +4832,8 @@ export interface components {
             id: string;
             /** Label */
             label: string;
+            /** Link */
+            link?: string | null;
             /** Score */
             score?: number | null;
             /** Start */
@@ -4678,6 +4855,10 @@ export interface components {
         /**
          * SpanQuestion
          * @description Mark stretches of a text with labels.
+         *
+         *     Attributes:
+         *         overlap: Whether spans may overlap.
+         *         knowledge: SHA-256 of the list of entities that spans are linked to; empty when they are not linked.
          */
         SpanQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
@@ -4704,6 +4885,11 @@ export interface components {
              * @enum {string}
              */
             kind: "span";
+            /**
+             * Knowledge
+             * @default
+             */
+            knowledge: string;
             /** Labels */
             labels: components["schemas"]["Label"][];
             /** Name */
@@ -6308,6 +6494,141 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    all_lists: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnowledgeList"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewList"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    one_entity: {
+        parameters: {
+            query: {
+                entity_id: string;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Entity"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                words: string;
+                k?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Candidate"][];
                 };
             };
             /** @description Validation Error */

@@ -1,5 +1,5 @@
 /** Draws the text with its spans, one paragraph at a time, and turns pointers into events of the editor. */
-import { memo, useEffect, useMemo, useRef, type CSSProperties } from "react";
+import { memo, useEffect, useMemo, useRef, useState, type CSSProperties } from "react";
 
 import { slotOf, spansOf, type Doc } from "../../editor/document";
 import type { OffsetTable, Range } from "../../editor/offsets";
@@ -7,6 +7,7 @@ import { lanes, segments, type Cover, type Marked } from "../../editor/segments"
 import { target, type Event, type Fixed, type State } from "../../editor/session";
 import type { Label } from "../../editor/types";
 import { t } from "../../strings";
+import { RelationLines } from "./RelationLines";
 
 interface Props {
   readonly given: Fixed;
@@ -37,6 +38,8 @@ export function TextStage({ given, state, pieces, dispatch }: Props) {
   const covers = useMemo(() => coversOf(given, state.doc), [given, state.doc]);
   const parts = useMemo(() => partsOf(paragraphs, pieces), [paragraphs, pieces]);
   const blocks = useMemo(() => blocksOf(paragraphs, covers, parts), [paragraphs, covers, parts]);
+  const [hovered, setHovered] = useState<string | null>(null);
+  const related = given.questions.some((q) => q.kind === "relation");
   useTransientPaint(stage, given, state);
 
   const up = (event: PointerEvent): void => {
@@ -77,7 +80,9 @@ export function TextStage({ given, state, pieces, dispatch }: Props) {
       aria-label={t("annotate.textRegion")}
       tabIndex={0}
       onPointerDown={down}
+      {...(related ? { onPointerOver: (event: React.PointerEvent) => { setHovered(spanUnder(event.target, covers)); } } : {})}
     >
+      {related && <RelationLines stage={stage} given={given} state={state} hovered={hovered} />}
       {blocks.map(({ from, to, drawn, signature }) => {
         const picked = drawn.some((d) => d.covers.some((c) => c.span.id === state.picked)) ? state.picked : null;
         return <Block key={from} from={from} to={to} drawn={drawn} signature={signature} table={given.table} labels={labels} picked={picked} />;
@@ -238,6 +243,15 @@ function paint(covers: readonly Cover[], start: number, labels: ReadonlyMap<stri
     boxShadow: caps.map((c) => `inset 3px 0 0 ${colour(c)}`).join(", ") || undefined,
     "--lw-tag": innermost === undefined ? undefined : colour(covers[covers.length - 1] ?? innermost),
   } as CSSProperties;
+}
+
+/** The innermost span under the pointer. */
+function spanUnder(target: EventTarget, covers: readonly Cover[]): string | null {
+  const mark = target instanceof Element ? target.closest<HTMLElement>("mark[data-start]") : null;
+  if (mark === null) return null;
+  const at = Number(mark.dataset["start"]);
+  const over = covers.filter((c) => c.span.start <= at && at < c.span.end);
+  return over.sort((a, b) => a.span.end - a.span.start - (b.span.end - b.span.start))[0]?.span.id ?? null;
 }
 
 /** Code point offset of a place in the DOM; null outside the text. */
