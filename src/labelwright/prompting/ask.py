@@ -174,7 +174,8 @@ def _first_words(text: str, n: int) -> str:
 
 
 def _turn(template: PromptTemplate, text: str, fields: Metadata) -> str:
-    return fill(template.user, {"text": fenced(text), "fields": shown_fields(fields)})
+    beside = shown_fields(fields)
+    return fill(template.user, {"text": fenced(text, beside), "fields": beside})
 
 
 def _questions(contract: Contract, ontology: Ontology) -> str:
