@@ -270,7 +270,11 @@ def _is_fine(text: str, unseen: str, start: int, end: int) -> bool:
         return _is_two_way(text)
     if c in (0x200C, 0x200D, 0x034F):  # joins emoji, and letters of scripts that join
         return not before.isascii() or not after.isascii()
-    if c in (0x200B, 0x2060, 0xFEFF):  # lets a line break, or forbids it; inside a Latin word it only hides the word
+    if c in (
+        0x200B,
+        0x2060,
+        0xFEFF,
+    ):  # lets a line break, or forbids it; inside a Latin word it only hides the word
         return not (before.isascii() and before.isalnum() and after.isascii() and after.isalnum())
     return False
 

@@ -11,7 +11,9 @@ from typing import Literal
 from labelwright.core.value import Probability, Value
 
 Stream = Literal["uncertain", "audit"]
-Why = Literal["least_confident", "audit", "not_predicted", "arrival", "random", "sent_back", "again"]
+Why = Literal[
+    "least_confident", "audit", "not_predicted", "arrival", "random", "sent_back", "again", "flagged"
+]
 """Why an asset is next, shown to the person."""
 
 
@@ -21,6 +23,7 @@ class Candidate(Value):
     asset_id: int
     confidence: Probability | None = None
     skipped: bool = False
+    flagged: bool = False
 
 
 class Turn(Value):
@@ -53,7 +56,8 @@ def audit_floor(confidences: Sequence[float]) -> float:
 def arrange(candidates: Sequence[Candidate], audit_share: float, seed: int) -> list[Turn]:
     """The whole order: every candidate exactly once.
 
-    Predicted assets come by rising confidence; those without a number after them in a fixed random order, which is a
+    Flagged assets with a prediction come first, because its confidence may be what the text asked for; then predicted
+    assets come by rising confidence; those without a number after them in a fixed random order, which is a
     fair sample to start from; skipped ones last. At the turns `stream_of` names, a random confident one comes instead.
     """
     predicted = [c for c in candidates if c.confidence is not None and not c.skipped]
@@ -62,7 +66,7 @@ def arrange(candidates: Sequence[Candidate], audit_share: float, seed: int) -> l
     def rank(c: Candidate) -> tuple[bool, bool, float, int]:
         unknown = c.confidence is None
         order = c.confidence if c.confidence is not None else shuffle_key(c.asset_id, seed)
-        return (c.skipped, unknown, order, c.asset_id)
+        return (c.skipped, unknown, order - (c.flagged and not unknown), c.asset_id)
 
     uncertain = sorted(candidates, key=rank, reverse=True)
     audits = sorted(
@@ -84,5 +88,7 @@ def arrange(candidates: Sequence[Candidate], audit_share: float, seed: int) -> l
             why: Why = "audit"
         else:
             why = "least_confident" if chosen.confidence is not None else "not_predicted"
+            if chosen.flagged and chosen.confidence is not None:
+                why = "flagged"
         turns.append(Turn(asset_id=chosen.asset_id, why=why))
     return turns

@@ -97,7 +97,9 @@ def shown_fields(fields: Metadata) -> str:
     return _between("fields", body, body) + "\n\n" if lines else ""
 
 
-_BRACKETS = str.maketrans({**dict.fromkeys("‹〈⟨❮«《˂ᐸ⧼", "<"), **dict.fromkeys("›〉⟩❯»》˃ᐳ⧽", ">"), **dict.fromkeys("∕⁄⧸╱\\", "/")})
+_BRACKETS = str.maketrans(
+    {**dict.fromkeys("‹〈⟨❮«《˂ᐸ⧼", "<"), **dict.fromkeys("›〉⟩❯»》˃ᐳ⧽", ">"), **dict.fromkeys("∕⁄⧸╱\\", "/")}
+)
 _LETTERS = str.maketrans(
     {"е": "e", "Е": "e", "х": "x", "Х": "x", "т": "t", "Т": "t", "τ": "t", "Τ": "t", "ε": "e", "Ε": "e", "χ": "x", "Χ": "x",
      "і": "i", "І": "i", "ι": "i", "ԁ": "d", "ѕ": "s", "ӏ": "l", "Ι": "i", "ᴛ": "t", "ᴇ": "e", "×": "x"}

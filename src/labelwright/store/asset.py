@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from labelwright.core.asset import Asset, Status
+from labelwright.core.flags import find_all, kinds_in, kinds_of, mask_of
 from labelwright.core.project import ProjectSettings
 from labelwright.core.workflow import Facts, is_open, status
 from labelwright.store import tables as t
@@ -16,10 +17,12 @@ SKIPPED_LAST = 10.0
 """Added to the order key of a skipped asset, so that it comes after everything else."""
 
 
-def order_key(order: str, confidence: float | None, shuffle: float, *, skipped: bool) -> float:
+def order_key(
+    order: str, confidence: float | None, shuffle: float, *, skipped: bool, flags: int | None = None
+) -> float:
     """The place of an asset in the main stream; smaller comes first.
 
-    Mirrors `core.queue.arrange`: by confidence, then those without one in shuffled order, then skipped ones. One number
+    Mirrors `core.queue.arrange`: predicted flagged ones, then by confidence, then those without one in shuffled order, then skipped ones. One number
     per asset, so that one index serves the queue.
     """
     if order == "arrival":
@@ -27,7 +30,7 @@ def order_key(order: str, confidence: float | None, shuffle: float, *, skipped: 
     elif order == "random":
         key = shuffle
     else:
-        key = confidence if confidence is not None else 1.0 + shuffle
+        key = confidence - bool(flags) if confidence is not None else 1.0 + shuffle
     return key + (SKIPPED_LAST if skipped else 0.0)
 
 
@@ -40,7 +43,8 @@ def reorder(tx: Tx, project_id: int, order: str) -> None:
     elif order == "random":
         base = a.shuffle
     else:
-        base = sa.func.coalesce(a.confidence, 1.0 + a.shuffle)
+        flagged = sa.case((sa.func.coalesce(a.flags, 0) != 0, 1.0), else_=0.0)
+        base = sa.func.coalesce(a.confidence - flagged, 1.0 + a.shuffle)
     key = base + sa.case((a.status == "skipped", SKIPPED_LAST), else_=0.0)
     tx.execute(t.asset.update().where(a.project_id == project_id).values(order_key=key))
 
@@ -95,7 +99,13 @@ def refresh(
         changes: Further columns of the row to set (`confidence`, `prediction_id`, `batch`), used for the order too.
     """
     row = tx.execute(
-        sa.select(t.asset.c.status, t.asset.c.confidence, t.asset.c.shuffle, t.asset.c.prediction_id)
+        sa.select(
+            t.asset.c.status,
+            t.asset.c.confidence,
+            t.asset.c.shuffle,
+            t.asset.c.prediction_id,
+            t.asset.c.flags,
+        )
         .where(t.asset.c.id == asset_id)
         .with_for_update()
     ).one()
@@ -125,7 +135,13 @@ def refresh(
             status=stage,
             open=is_open(stage),
             annotations=len(author_set),
-            order_key=order_key(settings.order, confidence, row.shuffle, skipped=stage == "skipped"),
+            order_key=order_key(
+                settings.order,
+                confidence,
+                row.shuffle,
+                skipped=stage == "skipped",
+                flags=new.get("flags", row.flags),
+            ),
             updated_at=at,
             **new,
         )
@@ -149,7 +165,54 @@ def asset_from(row: Any, text: str | None = None, metadata: dict[str, Any] | Non
         status=row.status,
         batch=row.batch,
         confidence=row.confidence,
+        flags=None if row.flags is None else kinds_in(row.flags),
     )
+
+
+IS_UNFLAGGED = t.asset.c.flags == 0
+"""Condition of assets that were looked at and have no flag: only their answers may be accepted without a person."""
+
+
+def flags_of(text: str, metadata: Mapping[str, Any]) -> int:
+    """What is stored as the flags of an asset with this content."""
+    return mask_of(kinds_of(find_all(text, metadata)))
+
+
+def look(
+    tx: Tx, project_id: int, settings: ProjectSettings, limit: int, *, anew: bool = False, after: int = 0
+) -> int:
+    """Look for flags in up to `limit` assets that nobody looked at (all, from id `after` on, with `anew`).
+
+    Returns the id of the last one; 0 when none is left.
+    """
+    a = t.asset.c
+    rows = tx.execute(
+        sa.select(
+            a.id,
+            a.flags,
+            a.status,
+            a.confidence,
+            a.shuffle,
+            t.asset_content.c.text,
+            t.asset_content.c.metadata,
+        )
+        .join(t.asset_content, t.asset_content.c.asset_id == a.id)
+        .where(a.project_id == project_id, a.id > after, *([] if anew else [a.flags.is_(None)]))
+        .order_by(a.id)
+        .limit(limit)
+        .with_for_update(of=t.asset)
+    ).all()
+    change = 0
+    for row in rows:
+        flags = flags_of(row.text, row.metadata)
+        change += (flags != 0) - bool(row.flags)
+        if flags != row.flags:
+            place = order_key(
+                settings.order, row.confidence, row.shuffle, skipped=row.status == "skipped", flags=flags
+            )
+            tx.execute(t.asset.update().where(a.id == row.id).values(flags=flags, order_key=place))
+    count(tx, project_id, {"flagged": change})
+    return rows[-1].id if rows else 0
 
 
 def get(tx: Tx, project_id: int, asset_id: int) -> Asset | None:

@@ -100,7 +100,9 @@ def keep(
             )
         )
         confidence = readings[row.id].lowest
-        order = order_key(project.settings.order, confidence, row.shuffle, skipped=stage == "skipped")
+        order = order_key(
+            project.settings.order, confidence, row.shuffle, skipped=stage == "skipped", flags=row.flags
+        )
         changes.append(
             {"key": row.id, "now": made[row.id], "sure": confidence, "stage": stage, "place": order}
         )
@@ -129,7 +131,7 @@ def _still_open(tx: Tx, asset_ids: Sequence[int]) -> Sequence[Any]:
         ~_IS_LOCAL,
     )
     return tx.execute(
-        sa.select(a.id, a.status, a.shuffle)
+        sa.select(a.id, a.status, a.shuffle, a.flags)
         .where(a.id.in_(asset_ids), a.open.is_(True), a.annotations == 0, ~foreign)
         .order_by(a.id)
         .with_for_update()
@@ -140,6 +142,7 @@ def _drop_replaced(tx: Tx, made: Mapping[int, int]) -> None:
     p = t.prediction.c
     used = [
         sa.exists().where(t.annotation.c.asset_id == p.asset_id, t.annotation.c.prediction_id == p.id),
+        sa.exists().where(t.annotation.c.asset_id == p.asset_id, t.annotation.c.withheld_id == p.id),
         sa.exists().where(t.draft.c.asset_id == p.asset_id),
         # Somebody may be looking at it right now and submit with its id.
         sa.exists().where(t.lease.c.asset_id == p.asset_id),

@@ -69,8 +69,8 @@ def next_in(
     now: datetime,
     leave_out: Sequence[int],
     limit: int,
-) -> list[tuple[int, float | None]]:
-    """The next (asset id, confidence) of a stream that this person may be handed.
+) -> list[tuple[int, float | None, int | None]]:
+    """The next (asset id, confidence, flags) of a stream that this person may be handed.
 
     Open; not answered or skipped by them; and fewer people hold or answered it than are wanted. One index walk: it
     stops at the first hits, so its cost does not grow with the project.
@@ -80,11 +80,11 @@ def next_in(
         "leave_out": list(leave_out), "most": limit,
     }  # fmt: skip
     wanted = _next_in(stream, people_per_asset > 1)
-    return [(row.id, row.confidence) for row in tx.execute(wanted, values)]
+    return [(row.id, row.confidence, row.flags) for row in tx.execute(wanted, values)]
 
 
 @functools.cache
-def _next_in(stream: Stream, several: bool) -> sa.Select[tuple[int, float | None]]:
+def _next_in(stream: Stream, several: bool) -> sa.Select[tuple[int, float | None, int | None]]:
     """The statement behind `next_in`, built once: it is the hottest of all."""
     a, now = t.asset.c, sa.bindparam("now", type_=t.Utc)
     me: sa.BindParameter[int] = sa.bindparam("user")
@@ -95,7 +95,7 @@ def _next_in(stream: Stream, several: bool) -> sa.Select[tuple[int, float | None
         .scalar_subquery()
     )
     skipped = sa.exists().where(t.skip.c.asset_id == a.id, t.skip.c.user_id == me)
-    query = sa.select(a.id, a.confidence).where(
+    query = sa.select(a.id, a.confidence, a.flags).where(
         a.project_id == sa.bindparam("project"),
         a.open.is_(True),
         others + a.annotations < sa.bindparam("people"),
@@ -164,6 +164,7 @@ def _annotation(row: Any, names: Mapping[int, str] | None = None) -> Annotation:
         prediction_id=row.prediction_id,
         parent_id=row.parent_id,
         time=ActiveTime(active_ms=row.active_ms, idle_ms=row.idle_ms, wait_ms=row.wait_ms),
+        arm=row.arm,
         taken_back=row.taken_back,
         created_at=row.created_at,
     )
@@ -240,7 +241,9 @@ def current_for_assets(
     return found
 
 
-def add_annotation(tx: Tx, project_id: int, new: Annotation, *, changed: bool, seq: int) -> None:
+def add_annotation(
+    tx: Tx, project_id: int, new: Annotation, *, changed: bool, seq: int, withheld_id: int | None = None
+) -> None:
     """Store a submission; an earlier one of the same author for the same asset no longer counts."""
     tx.execute(
         t.annotation.update()
@@ -263,6 +266,8 @@ def add_annotation(tx: Tx, project_id: int, new: Annotation, *, changed: bool, s
             active_ms=new.time.active_ms,
             idle_ms=new.time.idle_ms,
             wait_ms=new.time.wait_ms,
+            arm=new.arm,
+            withheld_id=withheld_id,
             request_sha256=body_hash(new.asset_id, new.author_id, new.answers),
             created_at=new.created_at,
             seq=seq,
