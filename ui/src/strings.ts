@@ -4,9 +4,10 @@
  */
 import { annotate } from "./strings/annotate";
 import { common } from "./strings/common";
+import { safety } from "./strings/safety";
 import { screens } from "./strings/screens";
 
-export const strings = { common, annotate, ...screens } as const;
+export const strings = { common, annotate, ...safety, ...screens } as const;
 
 type Plural = { readonly one: string; readonly other: string };
 type Paths<T, P extends string = ""> = {

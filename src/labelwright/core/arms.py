@@ -62,7 +62,7 @@ class Made(Value):
     labels: tuple[str, ...] = ()
 
 
-class Estimate(Value):
+class Bootstrapped(Value):
     """A figure with its 95 % bootstrap interval; resampled within each person and arm."""
 
     value: float
@@ -88,7 +88,7 @@ class LabelShift(Value):
     key: str
     shown: float
     hidden: float
-    shift: Estimate
+    shift: Bootstrapped
 
 
 class Comparison(Value):
@@ -106,9 +106,9 @@ class Comparison(Value):
     hidden: ArmFigures
     left_out: int = 0
     enough: bool = False
-    speed_up: Estimate | None = None
-    right: Estimate | None = None
-    agrees: Estimate | None = None
+    speed_up: Bootstrapped | None = None
+    right: Bootstrapped | None = None
+    agrees: Bootstrapped | None = None
     labels: tuple[LabelShift, ...] = ()
     message: str
 
@@ -165,7 +165,7 @@ def compare(made: Sequence[Made], left_out: int = 0, seed: int = 0) -> Compariso
     )  # fmt: skip
 
 
-def _message(speed: Estimate) -> str:
+def _message(speed: Bootstrapped) -> str:
     if speed.low > 1:
         return f"With a suggestion people were {speed.value:.2f} times as fast (95 % interval {speed.low:.2f} to {speed.high:.2f})."
     if speed.high < 1:
@@ -216,9 +216,9 @@ def _bootstrap(
         return values.sum(0) / known.sum(0), sums / counts
 
 
-def _estimate(value: float, drawn: "Numbers") -> Estimate:
+def _estimate(value: float, drawn: "Numbers") -> Bootstrapped:
     import numpy as np
 
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     # A percentile interval of a skewed figure may miss the figure itself by a hair.
-    return Estimate(value=float(value), low=float(min(low, value)), high=float(max(high, value)))
+    return Bootstrapped(value=float(value), low=float(min(low, value)), high=float(max(high, value)))

@@ -23,6 +23,7 @@ export const annotate = {
   confirmed: "confirmed",
   suggestion: "Suggested by {model}",
   noSuggestion: "No suggestion yet",
+  withheld: "Suggestion withheld",
   labels: "Labels",
   spans: "Spans",
   noSpans: "Nothing marked yet. Move to a word with the arrow keys and press a digit, or select text with the mouse.",

@@ -5,6 +5,7 @@ import { slotOf, spansOf, type Doc } from "../../editor/document";
 import type { OffsetTable, Range } from "../../editor/offsets";
 import { lanes, segments, type Cover, type Marked } from "../../editor/segments";
 import { target, type Event, type Fixed, type State } from "../../editor/session";
+import type { Flag } from "../../parts/flags";
 import type { Label } from "../../editor/types";
 import { t } from "../../strings";
 
@@ -12,12 +13,15 @@ interface Props {
   readonly given: Fixed;
   readonly state: State;
   readonly dispatch: (event: Event) => void;
+  readonly flags: readonly Flag[];
+  /** Whether hidden characters are named where they stand. */
+  readonly reveal: boolean;
 }
 
 const LONG = 20_000;
 const MOST_LANES = 3;
 
-export function TextStage({ given, state, dispatch }: Props) {
+export function TextStage({ given, state, dispatch, flags, reveal }: Props) {
   const stage = useRef<HTMLDivElement>(null);
   const labels = useMemo(() => labelsOf(given), [given]);
   const paragraphs = useMemo(() => given.table.paragraphs(), [given]);
@@ -26,10 +30,11 @@ export function TextStage({ given, state, dispatch }: Props) {
     () =>
       paragraphs.map((range) => {
         const mine = covers.filter((c) => c.span.start < range.end && range.start < c.span.end);
+        const flagged = flags.filter((f) => (f.field ?? "") === "" && f.start < range.end && range.start < f.end);
         const signature = mine.map((c) => `${c.span.id}:${String(c.span.start)}-${String(c.span.end)}:${c.span.label}:${String(c.suggested)}:${String(c.lane)}`).join("|");
-        return { range, mine, signature };
+        return { range, mine, flagged, signature };
       }),
-    [paragraphs, covers],
+    [paragraphs, covers, flags],
   );
   useTransientPaint(stage, given, state);
 
@@ -72,9 +77,9 @@ export function TextStage({ given, state, dispatch }: Props) {
       tabIndex={0}
       onPointerDown={down}
     >
-      {drawn.map(({ range, mine, signature }) => {
+      {drawn.map(({ range, mine, flagged, signature }) => {
         const picked = mine.some((c) => c.span.id === state.picked) ? state.picked : null;
-        return <Paragraph key={range.start} range={range} covers={mine} signature={signature} table={given.table} labels={labels} picked={picked} />;
+        return <Paragraph key={range.start} range={range} covers={mine} signature={signature} table={given.table} labels={labels} picked={picked} flags={flagged} reveal={reveal && flagged.length > 0} />;
       })}
     </div>
   );
@@ -88,18 +93,20 @@ interface ParagraphProps {
   readonly table: OffsetTable;
   readonly labels: ReadonlyMap<string, Label>;
   readonly picked: string | null;
+  readonly flags: readonly Flag[];
+  readonly reveal: boolean;
 }
 
 const Paragraph = memo(
-  function Paragraph({ range, covers, table, labels, picked }: ParagraphProps) {
+  function Paragraph({ range, covers, table, labels, picked, flags, reveal }: ParagraphProps) {
     return (
       <p dir="auto" data-start={range.start}>
         {range.start === range.end ? <br /> : null}
         {range.start === range.end
           ? null
-          : segments(range, covers).map((piece) =>
+          : segments(range, covers, flags).map((piece) =>
               piece.covers.length === 0 ? (
-                <span key={piece.start} data-start={piece.start}>
+                <span key={piece.start} data-start={piece.start} className={flagAt(flags, piece) === undefined ? undefined : "lw-flagged"} data-hidden={reveal ? hiddenAt(flags, piece) : undefined}>
                   {table.slice(piece.start, piece.end)}
                 </span>
               ) : (
@@ -107,7 +114,8 @@ const Paragraph = memo(
                   key={piece.start}
                   data-start={piece.start}
                   data-tag={piece.ends.length === 0 ? undefined : tagsOf(piece.ends, labels)}
-                  className={piece.covers.some((c) => c.span.id === picked) ? "lw-picked" : undefined}
+                  data-hidden={reveal ? hiddenAt(flags, piece) : undefined}
+                  className={[piece.covers.some((c) => c.span.id === picked) ? "lw-picked" : "", flagAt(flags, piece) === undefined ? "" : "lw-flagged"].filter((name) => name !== "").join(" ") || undefined}
                   // Operable like a button (a click picks it), which is also what lets it carry a name; N walks to it by keyboard.
                   role="button"
                   tabIndex={-1}
@@ -121,8 +129,18 @@ const Paragraph = memo(
       </p>
     );
   },
-  (a, b) => a.signature === b.signature && a.table === b.table && a.picked === b.picked && a.labels === b.labels,
+  (a, b) => a.signature === b.signature && a.table === b.table && a.picked === b.picked && a.reveal === b.reveal && a.labels === b.labels,
 );
+
+function flagAt(flags: readonly Flag[], piece: Range): Flag | undefined {
+  return flags.find((f) => f.start < piece.end && piece.start < f.end);
+}
+
+/** What a hidden character is called, at its last piece. */
+function hiddenAt(flags: readonly Flag[], piece: Range): string | undefined {
+  const found = flagAt(flags, piece);
+  return found?.kind === "invisible" && found.end === piece.end ? found.note : undefined;
+}
 
 function labelsOf(given: Fixed): Map<string, Label> {
   const found = new Map<string, Label>();

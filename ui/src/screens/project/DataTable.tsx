@@ -9,12 +9,21 @@ import { api, must, type Noun } from "../../api/client";
 import type { Question } from "../../editor/types";
 import { match, typingIn } from "../../keys";
 import { AnswerChips } from "../../parts/answers";
+import { FlagBadge, FlagNotice, FlaggedText } from "../../parts/flags";
 import { Confidence } from "../../parts/label";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
 import type { TabProps } from "./ProjectScreen";
 
 const STATUSES = ["new", "predicted", "in_progress", "labelled", "skipped"];
+
+const FLAGS = [
+  { value: "any", label: t("flags.any") },
+  { value: "instructions", label: t("flags.instructions") },
+  { value: "role_marks", label: t("flags.role_marks") },
+  { value: "invisible", label: t("flags.invisible") },
+  { value: "mixed_scripts", label: t("flags.mixed_scripts") },
+];
 
 export default function DataTable({ project, view }: TabProps) {
   const questions = view.ontology.questions as unknown as Question[];
@@ -24,6 +33,7 @@ export default function DataTable({ project, view }: TabProps) {
   const [label, setLabel] = useState<string | null>(null);
   const [below, setBelow] = useState<number | null>(null);
   const [change, setChange] = useState<string | null>(null);
+  const [flag, setFlag] = useState<string | null>(null);
   const [order, setOrder] = useState<"id" | "confidence">("id");
   const [at, setAt] = useState(0);
   const [preview, setPreview] = useState<number | null>(null);
@@ -42,6 +52,7 @@ export default function DataTable({ project, view }: TabProps) {
     ...(status === null ? {} : { status: status as never }),
     ...(label === null ? {} : { label }),
     ...(below === null ? {} : { confidence_below: below }),
+    ...(flag === null ? {} : { flag: flag as "any" }),
     ...(change === null ? {} : { model_vs_human: change as "changed" | "kept" }),
   };
   const pages = useInfiniteQuery({
@@ -85,6 +96,7 @@ export default function DataTable({ project, view }: TabProps) {
         <Select aria-label={t("ontology.label")} placeholder={t("table.anyLabel")} clearable searchable data={[...new Map(labels.map((l) => [l.value, l])).values()]} value={label} onChange={setLabel} w={180} />
         <NumberInput aria-label={t("table.below")} placeholder={t("table.below")} min={0} max={1} step={0.1} decimalScale={2} value={below ?? ""} onChange={(v) => { setBelow(v === "" ? null : Number(v)); }} w={170} />
         <Select aria-label={t("table.anyChange")} placeholder={t("table.anyChange")} clearable data={[{ value: "changed", label: t("table.changed") }, { value: "kept", label: t("table.kept") }]} value={change} onChange={setChange} w={190} />
+        <Select aria-label={t("flags.filter")} placeholder={t("flags.filter")} clearable data={FLAGS} value={flag} onChange={setFlag} w={190} />
         <Button variant={order === "confidence" ? "filled" : "default"} aria-pressed={order === "confidence"} onClick={() => { setOrder(order === "confidence" ? "id" : "confidence"); }}>{t("table.sort")}</Button>
         <span className="lw-dim lw-number" role="status">{t("table.loaded", { n: rows.length })}{hasNextPage ? "+" : ""}</span>
       </div>
@@ -101,7 +113,7 @@ export default function DataTable({ project, view }: TabProps) {
                 return (
                   <tr key={row.asset.id} data-index={item.index} ref={virtual.measureElement} aria-selected={item.index === at} onClick={() => { setAt(item.index); setPreview(row.asset.id); }} style={{ cursor: "pointer" }}>
                     <td className="lw-cut" title={row.asset.external_id ?? ""}>{row.asset.external_id ?? row.asset.id}</td>
-                    <td className="lw-cut" dir="auto">{row.asset.text}</td>
+                    <td className="lw-cut" dir="auto"><FlagBadge kinds={row.asset.flags} /> {row.asset.text}</td>
                     <td><AnswerChips answers={row.answers as never} questions={questions} by={row.answers_by} text={row.asset.text ?? ""} /></td>
                     <td><Confidence value={row.asset.confidence ?? null} /></td>
                     <td className="lw-dim">{row.asset.status}{row.gold ? " · gold" : ""}</td>
@@ -125,13 +137,16 @@ function Preview({ project, asset, questions }: { project: number; asset: number
     queryKey: ["asset", project, asset],
     queryFn: () => must(api.GET("/api/projects/{project_id}/assets/{asset_id}", { params: { path: { project_id: project, asset_id: asset } } })) as Promise<Noun<"AssetView">>,
   });
+  const [reveal, setReveal] = useState(false);
   if (found.isPending) return <Waiting />;
   if (found.isError) return <Trouble error={found.error} />;
   const { data } = found;
   const text = data.asset.text ?? "";
   return (
     <>
-      <p className="lw-pre" dir="auto" style={{ fontSize: 16, lineHeight: "26px" }}>{text}</p>
+      <p className="lw-pre" dir="auto" style={{ fontSize: 16, lineHeight: "26px" }}><FlaggedText text={text} flags={data.flags ?? []} reveal={reveal} /></p>
+      <FlagNotice flags={data.flags ?? []} shown={reveal} show={setReveal} />
+      {data.withheld === true && <p className="lw-dim">{t("flags.withheld")}</p>}
       <Button component={Link} href={`/projects/${String(project)}/label?asset=${String(asset)}`}>{t("table.open")}</Button>
       {data.prediction && (
         <>

@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 
 import { api, must } from "../../api/client";
+import { ArmsBlock, EconomicsBlock } from "../../parts/economics";
 import { Funnel } from "../../parts/funnel";
 import { t } from "../../strings";
 import type { TabProps } from "./ProjectScreen";
@@ -25,6 +26,7 @@ export default function Overview({ project, view }: TabProps) {
       <section className="lw-card">
         <Funnel counts={view.counts} />
         {(view.counts["gold"] ?? 0) > 0 && <span className="lw-dim">{t("project.gold", { n: view.counts["gold"] ?? 0 })}</span>}
+        {sees && (view.counts["flagged"] ?? 0) > 0 && <span className="lw-dim"> {t("flags.count", { n: view.counts["flagged"] ?? 0 })}</span>}
       </section>
       <div className="lw-cards">
         <section className="lw-card">
@@ -66,6 +68,12 @@ export default function Overview({ project, view }: TabProps) {
           </section>
         )}
       </div>
+      {sees && (
+        <div className="lw-stack">
+          <EconomicsBlock project={project} version={view.counts["submissions"]} />
+          <ArmsBlock project={project} on={(view.project.settings?.no_suggestion_share ?? 0) > 0} version={view.counts["submissions"]} />
+        </div>
+      )}
     </>
   );
 }

@@ -3,6 +3,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { api, must, type Noun } from "../../api/client";
+import { EconomicsBlock } from "../../parts/economics";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
 import { FIRST_PLAN, PlanForm, planOf, type PlanDraft } from "./plan";
@@ -77,6 +78,7 @@ function Details({ project, run }: { project: number; run: number }) {
   const causes = Object.entries(view.data.run.failures ?? {});
   return (
     <>
+      <EconomicsBlock project={project} run={run} />
       {causes.length > 0 && <h2>{t("runs.failures")}</h2>}
       {causes.map(([cause, n]) => (
         <div key={cause}><b>{cause}</b> <span className="lw-number">{n}</span>
