@@ -48,14 +48,18 @@ def economics(workbench: Workbench, actor: Actor, project_id: int, run_id: int |
         runs = [run for run in store.run_costs(tx, project_id) if run_id in (None, run.id)]
         ontology = guard.ontology(tx, project_id, project.ontology_version)
         names = people.display_names(tx, sorted({row.author_id for row in efforts}))
-        titles = store.titles(tx, sorted({r.predictor_sha256 for r in efforts if r.predictor_sha256}))
+        models = store.predictors(tx, sorted({r.predictor_sha256 for r in efforts if r.predictor_sha256}))
     rate = project.settings.person_usd_per_hour
     parts = [(row, _of_effort(row)) for row in efforts] + [(row, _of_verdict(row)) for row in verdicts]
     costs = {str(run.id): (None if run.cost_usd is None else float(run.cost_usd), run.done) for run in runs}
     used = [cost for cost, done in costs.values() if done]
     whole = None if None in used else sum(cost for cost in used if cost is not None)
-    # What was judged has a known price when every judged run has one; models without a run (local, imported) cost nothing.
-    unpriced = {str(run_id) for run_id, n, priced in _priced(efforts) if run_id is not None and priced < n}
+    # Answers of a run cost what it says, local models nothing; what an imported model cost nobody knows.
+    unpriced = {
+        (row.run_id, row.predictor_sha256)
+        for row in efforts
+        if row.judged > row.priced and (row.run_id is not None or models[row.predictor_sha256][1])
+    }
 
     def lines(
         key: str, named: dict[str, str], only: Iterable[tuple[Any, Figures]] = parts
@@ -89,17 +93,13 @@ def economics(workbench: Workbench, actor: Actor, project_id: int, run_id: int |
     whole_figures = _figures(parts, unpriced, rate).model_copy(update={"cost_usd": whole})
     return Economics(
         total=whole_figures, unpriced_runs=sum(cost is None for cost in used), runs=by_run,
-        predictors=lines("predictor_sha256", titles), labels=tuple(labels),
+        predictors=lines("predictor_sha256", {key: title for key, (title, _) in models.items()}), labels=tuple(labels),
         people=lines("author_id", {str(k): v for k, v in names.items()}) if may(role, "review", is_admin=actor.is_admin) else None,
     )  # fmt: skip
 
 
 def _kind(run: Any) -> str:
     return f"Batch {run.batch}" if run.kind == "batch" else str(run.kind).capitalize()
-
-
-def _priced(efforts: Iterable[Any]) -> Iterable[tuple[int | None, int, int]]:
-    return [(row.run_id, int(row.judged), int(row.priced)) for row in efforts]
 
 
 def _of_effort(row: Any) -> Figures:
@@ -120,11 +120,13 @@ def _of_verdict(row: Any) -> Figures:
     )  # fmt: skip
 
 
-def _figures(parts: list[tuple[Any, Figures]], unpriced: set[str], rate: float | None) -> Figures:
+def _figures(
+    parts: list[tuple[Any, Figures]], unpriced: set[tuple[int | None, str | None]], rate: float | None
+) -> Figures:
     summed = total(figures for _, figures in parts)
     rows = [row for row, _ in parts]
     judged_usd: float | None = sum(float(getattr(row, "judged_usd", 0) or 0) for row in rows)
-    if any(str(row.run_id) in unpriced for row in rows):
+    if any((row.run_id, row.predictor_sha256) in unpriced for row in rows):
         judged_usd = None
     return summed.model_copy(update={"judged_usd": judged_usd}).worked_out(rate)
 

@@ -148,12 +148,14 @@ def run_costs(tx: Tx, project_id: int) -> list[Any]:
     )
 
 
-def titles(tx: Tx, predictors: Sequence[str]) -> dict[str, str]:
-    """Titles of predictors by hash."""
+def predictors(tx: Tx, hashes: Sequence[str]) -> dict[str, tuple[str, bool]]:
+    """(title, whether its answers were imported, so that nobody knows what they cost) of predictors by hash."""
     rows = tx.execute(
-        sa.select(t.predictor.c.sha256, t.predictor.c.title).where(t.predictor.c.sha256.in_(list(predictors)))
+        sa.select(t.predictor.c.sha256, t.predictor.c.title, t.predictor.c.body).where(
+            t.predictor.c.sha256.in_(list(hashes))
+        )
     )
-    return {row.sha256: row.title for row in rows}
+    return {row.sha256: (row.title, row.body["engine"]["kind"] == "imported") for row in rows}
 
 
 def made(tx: Tx, project_id: int) -> tuple[list[Made], int]:

@@ -28,7 +28,7 @@ export function FlagNotice({ flags, shown, show }: { flags: readonly Flag[]; sho
         <span className="lw-flag-badge">{t("flags.badge")}</span>
         <span className="lw-grow">{t("flags.hint")}</span>
         {flags.some((flag) => flag.kind === "invisible") && (
-          <Button size="compact-xs" variant="default" aria-pressed={shown} onClick={() => { show(!shown); }}>{t("flags.reveal")}</Button>
+          <Button size="compact-xs" variant={shown ? "filled" : "default"} aria-pressed={shown} onClick={() => { show(!shown); }}>{t("flags.reveal")}</Button>
         )}
       </div>
       <ul className="lw-problems">
