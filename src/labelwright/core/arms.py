@@ -25,7 +25,7 @@ WARM_UP = 20
 ENOUGH = 30
 """Below so many timed submissions per arm nothing is stated."""
 DRAWS = 1_000
-MOST_ROWS = 10_000
+MOST_ROWS = 4_000
 """The newest so many submissions are compared."""
 
 

@@ -71,21 +71,36 @@ def withheld_from(tx: Tx, user_id: int, asset_ids: Sequence[int]) -> set[int]:
 
 
 def judge_asset(tx: Tx, project_id: int, asset_id: int) -> None:
-    """Make the verdicts of an asset's submissions anew from the facts."""
-    a, p = t.annotation.c, t.prediction.c
+    """Make the verdicts of an asset's submissions, and what they judge, anew from the facts."""
+    a, p, r = t.annotation.c, t.prediction.c, t.run_asset.c
     ids = sa.select(a.id).where(a.asset_id == asset_id)
     tx.execute(t.verdict.delete().where(t.verdict.c.annotation_id.in_(ids)))
     gold = tx.execute(sa.select(t.gold.c.answers).where(t.gold.c.asset_id == asset_id)).scalar()
+    truth = Answers.model_validate(gold) if gold is not None else None
     judged = sa.func.coalesce(a.prediction_id, a.withheld_id)
     rows = tx.execute(
-        sa.select(a.id, a.author_id, a.arm, a.answers, p.answers.label("said"), p.run_id, p.predictor_sha256)
-        .select_from(t.annotation.outerjoin(t.prediction, p.id == judged))
-        .where(a.asset_id == asset_id, a.counts.is_(True))
-    ).all()
+        sa.select(
+            a.id, a.author_id, a.arm, a.counts, a.answers, p.answers.label("said"), p.run_id, p.predictor_sha256,
+            r.cost_usd,
+        )
+        .select_from(
+            t.annotation.outerjoin(t.prediction, p.id == judged).outerjoin(
+                t.run_asset, sa.and_(r.run_id == p.run_id, r.asset_id == a.asset_id)
+            )
+        )
+        .where(a.asset_id == asset_id)
+    ).all()  # fmt: skip
     found: list[dict[str, Any]] = []
     for row in rows:
+        usd = None if row.cost_usd is None else float(row.cost_usd)
+        tx.execute(
+            t.annotation.update()
+            .where(a.id == row.id)
+            .values(judged_run_id=row.run_id, judged_predictor=row.predictor_sha256, judged_usd=usd)
+        )
+        if not row.counts:
+            continue
         said = Answers.model_validate(row.said) if row.said is not None else None
-        truth = Answers.model_validate(gold) if gold is not None else None
         found += [
             {
                 "annotation_id": row.id, "project_id": project_id, "author_id": row.author_id, "arm": row.arm,
@@ -108,31 +123,25 @@ def verdicts(tx: Tx, project_id: int, run_id: int | None = None) -> list[Any]:
 
 def effort(tx: Tx, project_id: int, run_id: int | None = None) -> list[Any]:
     """Sums of people's time by run, predictor, person and arm, over all submissions; and what the judged assets cost."""
-    a, p, r = t.annotation.c, t.prediction.c, t.run_asset.c
-    keys = (p.run_id, p.predictor_sha256, a.author_id, a.arm)
-    judged = sa.and_(a.counts.is_(True), p.id.is_not(None))
-    priced = sa.and_(judged, r.cost_usd.is_not(None))
+    a = t.annotation.c
+    keys = (a.judged_run_id.label("run_id"), a.judged_predictor.label("predictor_sha256"), a.author_id, a.arm)
+    judged = sa.and_(a.counts.is_(True), a.judged_predictor.is_not(None))
+    priced = sa.and_(judged, a.judged_usd.is_not(None))
+    sums = {
+        "timed": sa.case((a.active_ms > 0, 1), else_=0), "active_ms": a.active_ms, "idle_ms": a.idle_ms,
+        "wait_ms": a.wait_ms, "judged": sa.case((judged, 1), else_=0), "priced": sa.case((priced, 1), else_=0),
+        "judged_usd": sa.case((judged, a.judged_usd), else_=0.0),
+    }  # fmt: skip
     query = (
         sa.select(
             *keys,
             sa.func.count().label("submissions"),
-            sa.func.sum(sa.case((a.active_ms > 0, 1), else_=0)).label("timed"),
-            sa.func.sum(a.active_ms).label("active_ms"),
-            sa.func.sum(a.idle_ms).label("idle_ms"),
-            sa.func.sum(a.wait_ms).label("wait_ms"),
-            sa.func.sum(sa.case((judged, 1), else_=0)).label("judged"),
-            sa.func.sum(sa.case((priced, 1), else_=0)).label("priced"),
-            sa.func.sum(sa.case((judged, sa.cast(r.cost_usd, sa.Float)), else_=0.0)).label("judged_usd"),
-        )
-        .select_from(
-            t.annotation.outerjoin(
-                t.prediction, p.id == sa.func.coalesce(a.prediction_id, a.withheld_id)
-            ).outerjoin(t.run_asset, sa.and_(r.run_id == p.run_id, r.asset_id == a.asset_id))
+            *(sa.func.sum(x).label(name) for name, x in sums.items()),
         )
         .where(a.project_id == project_id)
-        .group_by(*keys)
+        .group_by(a.judged_run_id, a.judged_predictor, a.author_id, a.arm)
     )
-    return list(tx.execute(query if run_id is None else query.where(p.run_id == run_id)))
+    return list(tx.execute(query if run_id is None else query.where(a.judged_run_id == run_id)))
 
 
 def run_costs(tx: Tx, project_id: int) -> list[Any]:
@@ -159,65 +168,68 @@ def predictors(tx: Tx, hashes: Sequence[str]) -> dict[str, tuple[str, bool]]:
 
 
 def made(tx: Tx, project_id: int) -> tuple[list[Made], int]:
-    """(newest submissions of the experiment, how many were left out because their person was still learning)."""
-    a, g = t.annotation.c, t.gold.c
+    """(newest submissions of the experiment, how many of the newest were left out because their person still learned)."""
+    a = t.annotation.c
     mine = (a.project_id == project_id, a.counts.is_(True))
     nth = sa.func.row_number().over(partition_by=a.author_id, order_by=a.seq).label("nth")
-    ranked = sa.select(a.id, a.asset_id, a.author_id, a.arm, a.seq, nth).where(*mine).subquery()
-    chosen = ranked.c.arm.is_not(None)
-    left_out = tx.execute(
-        sa.select(sa.func.count()).select_from(ranked).where(chosen, ranked.c.nth <= WARM_UP)
-    ).scalar_one()
-    newest = (
-        sa.select(ranked)
-        .where(chosen, ranked.c.nth > WARM_UP)
-        .order_by(ranked.c.seq.desc())
-        .limit(MOST_ROWS)
-        .subquery()
-    )
-    n = newest.c
-    visits = (
-        sa.select(a.asset_id, a.author_id, sa.func.sum(a.active_ms).label("active_ms"))
-        .where(a.project_id == project_id, a.arm.is_not(None))
-        .group_by(a.asset_id, a.author_id)
-        .subquery()
-    )
-    rows = tx.execute(
-        sa.select(
-            n.id, n.arm, n.author_id, visits.c.active_ms, t.annotation.c.answers, g.answers.label("gold")
-        )
-        .select_from(
-            newest.join(t.annotation, t.annotation.c.id == n.id)
-            .join(visits, sa.and_(visits.c.asset_id == n.asset_id, visits.c.author_id == n.author_id))
-            .outerjoin(t.gold, g.asset_id == n.asset_id)
-        )
-        .order_by(n.seq)
-    ).all()
-    v = t.verdict.c
-    said = {
-        row.annotation_id: (row.accepted, row.said)
-        for row in tx.execute(
-            sa.select(
-                v.annotation_id,
-                sa.func.sum(v.accepted).label("accepted"),
-                sa.func.sum(v.accepted + v.corrected + v.rejected).label("said"),
-            )
-            .where(v.project_id == project_id, v.arm.is_not(None))
-            .group_by(v.annotation_id)
-        )
+    ranked = sa.select(a.author_id, a.seq, nth).where(*mine).subquery()
+    learned = {
+        row.author_id: row.seq
+        for row in tx.execute(sa.select(ranked.c.author_id, ranked.c.seq).where(ranked.c.nth == WARM_UP))
     }
-    return [_made(row, *said.get(row.id, (0, 0))) for row in rows], int(left_out)
+    newest = tx.execute(
+        sa.select(a.id, a.asset_id, a.author_id, a.arm, a.answers, a.seq)
+        .where(*mine, a.arm.is_not(None))
+        .order_by(a.seq.desc())
+        .limit(MOST_ROWS)
+    ).all()
+    rows = [row for row in newest if row.author_id in learned and row.seq > learned[row.author_id]]
+    found: list[Made] = []
+    for start in range(0, len(rows), 500):
+        part = rows[start : start + 500]
+        assets = [row.asset_id for row in part]
+        visits = {
+            (row.asset_id, row.author_id): int(row.active_ms)
+            for row in tx.execute(
+                sa.select(a.asset_id, a.author_id, sa.func.sum(a.active_ms).label("active_ms"))
+                .where(a.asset_id.in_(assets))
+                .group_by(a.asset_id, a.author_id)
+            )
+        }
+        gold = {
+            row.asset_id: Answers.model_validate(row.answers)
+            for row in tx.execute(
+                sa.select(t.gold.c.asset_id, t.gold.c.answers).where(t.gold.c.asset_id.in_(assets))
+            )
+        }
+        v = t.verdict.c
+        said = {
+            row.annotation_id: (int(row.accepted), int(row.said))
+            for row in tx.execute(
+                sa.select(
+                    v.annotation_id,
+                    sa.func.sum(v.accepted).label("accepted"),
+                    sa.func.sum(v.accepted + v.corrected + v.rejected).label("said"),
+                )
+                .where(v.annotation_id.in_([row.id for row in part]))
+                .group_by(v.annotation_id)
+            )
+        }
+        for row in part:
+            active_ms = visits[row.asset_id, row.author_id]
+            found.append(_made(row, active_ms, gold.get(row.asset_id), *said.get(row.id, (0, 0))))
+    return found[::-1], len(newest) - len(rows)
 
 
-def _made(row: Any, accepted: int, said: int) -> Made:
+def _made(row: Any, active_ms: int, gold: Answers | None, accepted: int, said: int) -> Made:
     given = Answers.model_validate(row.answers)
     right: float | None = None
-    if row.gold is not None:
-        against = judge(Answers.model_validate(row.gold), given)
+    if gold is not None:
+        against = judge(gold, given)
         things = sum(v.accepted + v.corrected + v.rejected for v in against)
         right = sum(v.accepted for v in against) / things if things else None
     labels = tuple(sorted({f"{v.question}/{v.label}" for v in judge(None, given) if v.label}))
     return Made(
-        arm=row.arm, person=row.author_id, active_s=row.active_ms / 1000, right=right,
+        arm=row.arm, person=row.author_id, active_s=active_ms / 1000, right=right,
         agrees=accepted / said if said else None, labels=labels,
     )  # fmt: skip

@@ -232,6 +232,10 @@ annotation = Table(
     Column("wait_ms", BigId, nullable=False, default=0),
     Column("arm", sa.String(10)),  # core.arms: shown | hidden; None outside of the experiment
     Column("withheld_id", BigId),  # the prediction that was not shown to a person of the hidden arm
+    # Of the prediction it judges, shown or withheld; kept here so that the economics read one table.
+    Column("judged_run_id", BigId),
+    Column("judged_predictor", sa.String(64)),
+    Column("judged_usd", sa.Float),
     Column(
         "request_sha256", sa.String(64), nullable=False
     ),  # same id with another body is a conflict, not a repeat

@@ -15,6 +15,9 @@ def upgrade() -> None:
     op.add_column("asset", sa.Column("flags", sa.Integer(), nullable=True))
     op.add_column("annotation", sa.Column("arm", sa.String(10), nullable=True))
     op.add_column("annotation", sa.Column("withheld_id", _BIG, nullable=True))
+    op.add_column("annotation", sa.Column("judged_run_id", _BIG, nullable=True))
+    op.add_column("annotation", sa.Column("judged_predictor", sa.String(64), nullable=True))
+    op.add_column("annotation", sa.Column("judged_usd", sa.Float(), nullable=True))
     op.create_table(
         "arm",
         sa.Column("asset_id", _BIG, sa.ForeignKey("asset.id", name="fk_arm_asset_id"), nullable=False),
