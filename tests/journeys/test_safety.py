@@ -126,7 +126,12 @@ def test_model_output_is_shown_as_text_and_as_nothing_else(house: House, page: A
                 .values(problems=[{"where": "note", "code": "x", "message": evil}])
             )
     dialogs: list[str] = []
-    page.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
+
+    def dismiss(dialog: Any) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     for rest in ("label", "decide", "data"):
         go(page, house, project, rest)
         page.get_by_text("A text.").first.wait_for()

@@ -91,7 +91,7 @@ class LabelShift(Value):
     shift: Bootstrapped
 
 
-class Comparison(Value):
+class ArmsCompared(Value):
     """The two arms side by side.
 
     Attributes:
@@ -113,7 +113,7 @@ class Comparison(Value):
     message: str
 
 
-def compare(made: Sequence[Made], left_out: int = 0, seed: int = 0) -> Comparison:
+def compare(made: Sequence[Made], left_out: int = 0, seed: int = 0) -> ArmsCompared:
     """Compare the arms; figures without enough data are None."""
     shown, hidden = ([m for m in made if m.arm == arm] for arm in ("shown", "hidden"))
     figures = {"shown": _figures(shown), "hidden": _figures(hidden), "left_out": left_out}
@@ -124,7 +124,7 @@ def compare(made: Sequence[Made], left_out: int = 0, seed: int = 0) -> Compariso
             f"{figures['shown'].timed} with and {figures['hidden'].timed} without a suggestion"  # type: ignore[attr-defined]
             f" (the first {WARM_UP} of each person do not count)."
         )
-        return Comparison.model_validate(figures | {"message": message})
+        return ArmsCompared.model_validate(figures | {"message": message})
     import numpy as np
 
     logs = [[np.log(m.active_s) if m.active_s > 0 else np.nan for m in arm] for arm in (shown, hidden)]
@@ -146,7 +146,7 @@ def compare(made: Sequence[Made], left_out: int = 0, seed: int = 0) -> Compariso
     enough_gold = min(figures["shown"].on_gold, figures["hidden"].on_gold) >= ENOUGH  # type: ignore[attr-defined]
     enough_judged = min(figures["shown"].judged, figures["hidden"].judged) >= ENOUGH  # type: ignore[attr-defined]
     speed = _estimate(np.exp(now_h[0] - now_s[0]), np.exp(drawn_h[:, 0] - drawn_s[:, 0]))
-    return Comparison.model_validate(
+    return ArmsCompared.model_validate(
         figures
         | {
             "enough": True,

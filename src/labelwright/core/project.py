@@ -16,7 +16,10 @@ class ProjectSettings(Value):
     Attributes:
         people_per_asset: How many people label each asset.
         order: How the queue is ordered. `uncertain`: least confident first, with audits mixed in; `random`; `arrival`.
-        audit_share: Share of takes drawn from confident assets, so that they are not neglected.
+        audit_share: Share of takes drawn at random as checks: in turn from the confident assets, so that they are not
+            neglected, and from all that a model answered, so that figures hold for all.
+        audit_accepted: Share of accepted assets that is handed out all the same, to keep watch.
+        revert_when_broken: Put accepted assets back into the queue as soon as audits no longer show what was promised.
         lease_s: How long an asset stays reserved for the person who took it, in seconds.
         private: Refuse every provider that is neither on this machine nor in `allowed_hosts`.
         allowed_hosts: Host names a private project may still reach.
@@ -31,6 +34,8 @@ class ProjectSettings(Value):
     people_per_asset: int = Field(default=1, ge=1, le=20)
     order: Literal["uncertain", "random", "arrival"] = "uncertain"
     audit_share: Probability = 0.1
+    audit_accepted: Probability = 0.05
+    revert_when_broken: bool = False
     lease_s: int = Field(default=900, ge=10, le=86_400)
     private: bool = False
     allowed_hosts: tuple[str, ...] = ()

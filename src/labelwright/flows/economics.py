@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from labelwright.core.access import Actor, may
-from labelwright.core.arms import Comparison, compare
+from labelwright.core.arms import ArmsCompared, compare
 from labelwright.core.economics import Figures, total
 from labelwright.core.value import Value
 from labelwright.flows import guard
@@ -131,7 +131,7 @@ def _figures(
     return summed.model_copy(update={"judged_usd": judged_usd}).worked_out(rate)
 
 
-def arms(workbench: Workbench, actor: Actor, project_id: int) -> Comparison:
+def arms(workbench: Workbench, actor: Actor, project_id: int) -> ArmsCompared:
     """With a suggestion against without: speed, agreement with gold and with the model, label shares."""
     with workbench.store.read() as tx:
         guard.project(tx, actor, project_id, "see_assets")

@@ -5,21 +5,22 @@ batch is made when the one before it has ended, so that its examples are the new
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from labelwright.core.access import Actor
 from labelwright.core.errors import Conflict, Invalid, LabelwrightError, NotFound
 from labelwright.core.job import Job
-from labelwright.core.predictor import Run
-from labelwright.core.project import Project
+from labelwright.core.predictor import PromptedModel, Run
+from labelwright.core.project import Project, Provider
 from labelwright.core.value import Value
-from labelwright.flows import asking, guard, prompts
+from labelwright.flows import asking, guard, prompts, series
 from labelwright.flows.jobs import Control, Report, Stopped
-from labelwright.flows.prompts import Plan
-from labelwright.store import asset as assets
-from labelwright.store import history, jobs, work
+from labelwright.flows.prompts import Plan, ShownExample
+from labelwright.store import history, jobs
 from labelwright.store import project as projects
+from labelwright.store import provider as providers
 from labelwright.store import run as runs
 from labelwright.store.db import Tx, lock_project
 from labelwright.workbench import Workbench
@@ -30,15 +31,6 @@ class FailedAsset(Value):
 
     asset_id: int
     message: str
-
-
-class ShownExample(Value):
-    """A correction that was shown to the model."""
-
-    annotation_id: str
-    asset_id: int
-    text: str
-    answers: dict[str, Any]
 
 
 class RunView(Value):
@@ -62,6 +54,7 @@ def start_run(
     batch_size: int | None = None,
     batches: int | None = 1,
     cost_cap_usd: Decimal | None = None,
+    review_share: float | None = None,
 ) -> Run:
     """Queue a run over the next unpredicted assets; returns the first run of the series.
 
@@ -73,6 +66,8 @@ def start_run(
         batch_size: Assets per batch; the project's setting when None.
         batches: How many batches one after another; None for all that is left.
         cost_cap_usd: The series pauses before it would pass this.
+        review_share: Each further batch waits until people have reviewed this share of the one before it, so that its
+            examples are their corrections; None to go on at once.
 
     Raises:
         Conflict: Everything has been predicted.
@@ -83,13 +78,22 @@ def start_run(
         raise Invalid("bad_batches", "a run has at least one batch")
     if batch_size is not None and not 1 <= batch_size <= 100_000:
         raise Invalid("bad_batch_size", "a batch has 1 to 100,000 assets")
+    if review_share is not None and not 0 < review_share <= 1:
+        raise Invalid("bad_share", "the share to review is above 0 and at most 1")
     with workbench.store.write() as tx:
         project = guard.project(tx, actor, project_id, "run_models")
         _check_cap(tx, project, plan, cost_cap_usd)
+        if plan.ontology_version not in (None, project.ontology_version):
+            raise Invalid(
+                "old_questions",
+                "a batch is asked the current questions",
+                "older ones can be compared on gold",
+            )
         options = {
             "plan": plan.model_dump(mode="json"),
             "batch_size": batch_size or project.settings.batch_size,
             "batches_left": None if batches is None else batches - 1,
+            "review_share": review_share,
         }
         run_id = _add_batch(tx, workbench, project, plan, options, cost_cap_usd, actor.user_id)
         if run_id is None:
@@ -169,28 +173,34 @@ def start_trials(
             raise Conflict(
                 "nothing_to_try", "there are no such assets yet", "import some, or mark some as gold"
             )
-        ids = []
-        for plan in plans:
-            predictor, provider = prompts.predictor_of(tx, project, plan)
-            priced = provider.input_usd_per_mtok is not None and provider.output_usd_per_mtok is not None
-            options = {"plan": plan.model_dump(mode="json"), "on": on}
-            ids.append(
-                runs.add(
-                    tx,
-                    project_id,
-                    "trial",
-                    None,
-                    predictor,
-                    chosen,
-                    cost_cap_usd=None,
-                    cost_known=priced,
-                    options=options,
-                    user_id=actor.user_id,
-                    at=workbench.now(),
-                )
-            )
-        _queue_job(tx, workbench, project_id, ids, actor.user_id)
+        ids = add_trials(tx, workbench, project, plans, chosen, {"on": on}, actor)
         return [_run(tx, project_id, run_id) for run_id in ids]
+
+
+def add_trials(
+    tx: Tx,
+    workbench: Workbench,
+    project: Project,
+    plans: Sequence[Plan],
+    asset_ids: Sequence[int],
+    options: dict[str, Any],
+    actor: Actor,
+    cost_cap_usd: Decimal | None = None,
+) -> list[int]:
+    """Queue a trial run of each plan over the same assets, in one job; returns their ids. The caller guards."""
+    ids = []
+    for plan in plans:
+        _check_cap(tx, project, plan, cost_cap_usd)
+        predictor, provider = prompts.predictor_of(tx, project, plan)
+        priced = provider.input_usd_per_mtok is not None and provider.output_usd_per_mtok is not None
+        ids.append(
+            runs.add(
+                tx, project.id, "trial", None, predictor, asset_ids, cost_cap_usd=cost_cap_usd, cost_known=priced,
+                options={"plan": plan.model_dump(mode="json")} | options, user_id=actor.user_id, at=workbench.now(),
+            )
+        )  # fmt: skip
+    _queue_job(tx, workbench, project.id, ids, actor.user_id)
+    return ids
 
 
 def _queue_job(
@@ -230,20 +240,7 @@ def view_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -
         if row is None:
             raise _no_run(project_id, run_id)
         sample = runs.failures_sample(tx, run_id)
-        shown = []
-        for annotation_id in row.run.example_ids[:100]:
-            found = work.annotation(tx, project_id, annotation_id)
-            if found is not None:
-                text = assets.texts(tx, [found[0].asset_id]).get(found[0].asset_id, "")
-                answers = found[0].answers.model_dump(mode="json")
-                shown.append(
-                    ShownExample(
-                        annotation_id=annotation_id,
-                        asset_id=found[0].asset_id,
-                        text=text[:500],
-                        answers=answers,
-                    )
-                )
+        shown = prompts.sources_of(tx, project_id, row.run.example_ids[:100])
     return RunView(
         run=row.run,
         failures_sample={
@@ -253,6 +250,30 @@ def view_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -
         examples=tuple(shown),
         plan=Plan.model_validate(row.options["plan"]) if "plan" in row.options else None,
     )
+
+
+def examples_shown(
+    workbench: Workbench, actor: Actor, project_id: int, run_id: int, asset_id: int
+) -> list[ShownExample]:
+    """The examples that a run showed with one asset, where they are chosen for each text too.
+
+    Raises:
+        NotFound: The project has no such run or asset.
+    """
+    with workbench.store.read() as tx:
+        project = guard.project(tx, actor, project_id, "see_assets")
+        row = runs.get(tx, project_id, run_id)
+        if row is None or not isinstance(row.run.predictor.engine, PromptedModel):
+            raise _no_run(project_id, run_id)
+        asset = guard.asset(tx, project_id, asset_id)
+        engine, run = row.run.predictor.engine, row.run
+        provider = providers.get(tx, engine.provider_id) or Provider(id=0, name="removed", base_url="")
+        shown = prompts.examples_again(
+            tx, project, guard.ontology(tx, project_id, run.predictor.ontology_version), engine.examples, run.batch,
+            provider, run.example_ids, run.examples_note,
+        )  # fmt: skip
+        ids = [c.annotation_id for c in shown.picked(asset_id, asset.text or "")]
+        return prompts.sources_of(tx, project_id, ids)
 
 
 # --- steer ----------------------------------------------------------------------------------------------------------
@@ -319,6 +340,41 @@ def _cancel(tx: Tx, workbench: Workbench, run: Run, user_id: int | None, reason:
         runs.set_batch(tx, runs.asset_ids(tx, run.id, "pending", "asked"), None)
 
 
+def go_on(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> Run:
+    """Start the next batch of a series now, without waiting for the rest of the review.
+
+    Raises:
+        Conflict: Nothing waits.
+    """
+    with workbench.store.write() as tx:
+        row = steered(tx, actor, project_id, run_id, ("done",), "go on with")
+        _check_waits(row)
+        series.queue_next(tx, workbench, project_id, row, actor.user_id)
+        return _run(tx, project_id, run_id, workbench.now())
+
+
+def end_series(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> Run:
+    """Let no further batch follow this run.
+
+    Raises:
+        Conflict: Nothing waits.
+    """
+    with workbench.store.write() as tx:
+        row = steered(tx, actor, project_id, run_id, ("queued", "running", "paused", "done"), "end")
+        _check_waits(row)
+        runs.change(tx, run_id, options=row.options | {"batches_left": 0})
+        history.record(
+            tx, workbench.now(), "run_state", project_id=project_id, user_id=actor.user_id,
+            body={"run": run_id, "state": row.run.state, "reason": "no further batch"},
+        )  # fmt: skip
+        return _run(tx, project_id, run_id, workbench.now())
+
+
+def _check_waits(row: runs.RunRow) -> None:
+    if not series.waits(row):
+        raise Conflict("nothing_waits", f"no further batch waits for a review of run {row.run.id}")
+
+
 def retry_failed(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> Run:
     """Ask again about the assets that failed.
 
@@ -374,8 +430,8 @@ def _set_state(
     )  # fmt: skip
 
 
-def _run(tx: Tx, project_id: int, run_id: int) -> Run:
-    row = runs.get(tx, project_id, run_id)
+def _run(tx: Tx, project_id: int, run_id: int, now: datetime | None = None) -> Run:
+    row = runs.get(tx, project_id, run_id, now=now)
     if row is None:
         raise _no_run(project_id, run_id)
     return row.run
@@ -398,6 +454,8 @@ def run_predict(workbench: Workbench, job: Job, control: Control) -> Report:
     """
     assert job.project_id is not None
     carried_out: list[int] = []
+    if "after" in job.params:
+        _follow_reviewed(workbench, job.project_id, job.params["after"], job.id)
     while (run_id := _next_of(workbench, job.id)) is not None:
         try:
             _carry_out(workbench, job.project_id, run_id, control)
@@ -478,19 +536,33 @@ def _settle(tx: Tx, workbench: Workbench, project: Project, run_id: int, halted:
     _set_state(tx, workbench, project.id, run_id, state, reason, None)
     if run.kind == "batch":
         projects.change(tx, project.id, audit_floor=runs.median_confidence(tx, project.id))
-        if state == "done":
-            _follow(tx, workbench, project, row)
+        if state == "done" and row.options.get("review_share") is None:
+            _follow(tx, workbench, project, row, row.job_id)
+        elif state == "done":
+            # People may have been faster than the model.
+            series.when_reviewed(tx, workbench, project, run.batch)
     return True
 
 
-def _follow(tx: Tx, workbench: Workbench, project: Project, row: runs.RunRow) -> None:
-    """The next batch of a series, made from what is known now."""
+def _follow_reviewed(workbench: Workbench, project_id: int, run_id: int, job_id: int) -> None:
+    """The work of a job that was queued when a batch had been reviewed: make the next one, unless that is done."""
+    with workbench.store.write() as tx:
+        row = runs.get(tx, project_id, run_id, lock=True)
+        if row is not None and row.options.get("next_job") == job_id:
+            _follow(tx, workbench, asking.project_of(tx, project_id), row, job_id)
+
+
+def _follow(tx: Tx, workbench: Workbench, project: Project, row: runs.RunRow, job_id: int | None) -> None:
+    """The next batch of a series, made from what is known now and carried out by this job."""
     left = row.options.get("batches_left", 0)
     if left is not None and left <= 0:
         return
     options = row.options | {"batches_left": None if left is None else left - 1}
+    options.pop("next_job", None)
     # It takes over the job; a repeated end of this run (after asking again about failures) starts no second series.
-    runs.change(tx, row.run.id, options=row.options | {"batches_left": 0}, job_id=None)
+    runs.change(tx, row.run.id, options=row.options | {"batches_left": 0})
+    if row.job_id == job_id:
+        runs.change(tx, row.run.id, job_id=None)
     cap = row.run.cost_cap_usd
     if cap is not None and row.run.cost_usd is not None:
         cap = max(Decimal("0.000000001"), cap - row.run.cost_usd)
@@ -502,4 +574,4 @@ def _follow(tx: Tx, workbench: Workbench, project: Project, row: runs.RunRow) ->
         runs.change(tx, row.run.id, stop_reason=f"no further batch: {error.message}")
         return
     if run_id is not None:
-        runs.change(tx, run_id, job_id=row.job_id)
+        runs.change(tx, run_id, job_id=job_id)

@@ -18,14 +18,22 @@ SKIPPED_LAST = 10.0
 
 
 def order_key(
-    order: str, confidence: float | None, shuffle: float, *, skipped: bool, flags: int | None = None
+    order: str,
+    confidence: float | None,
+    shuffle: float,
+    *,
+    skipped: bool,
+    audit_first: bool | None = None,
+    flags: int | None = None,
 ) -> float:
     """The place of an asset in the main stream; smaller comes first.
 
-    Mirrors `core.queue.arrange`: predicted flagged ones, then by confidence, then those without one in shuffled order, then skipped ones. One number
-    per asset, so that one index serves the queue.
+    Mirrors `core.queue.arrange`: predicted flagged ones, by confidence, then those without one in shuffled order, then
+    skipped ones. One number per asset, so that one index serves the queue. `audit_first` is None unless the asset was drawn for an audit.
     """
-    if order == "arrival":
+    if audit_first is not None:
+        key = shuffle - 1.0 if audit_first else shuffle
+    elif order == "arrival":
         key = 0.0
     elif order == "random":
         key = shuffle
@@ -36,6 +44,13 @@ def order_key(
 
 def reorder(tx: Tx, project_id: int, order: str) -> None:
     """Recompute every order key of a project after its setting changed."""
+    tx.execute(
+        t.asset.update().where(t.asset.c.project_id == project_id).values(order_key=order_expression(order))
+    )
+
+
+def order_expression(order: str) -> Any:
+    """`order_key` in SQL."""
     a = t.asset.c
     base: Any
     if order == "arrival":
@@ -45,8 +60,8 @@ def reorder(tx: Tx, project_id: int, order: str) -> None:
     else:
         flagged = sa.case((sa.func.coalesce(a.flags, 0) != 0, 1.0), else_=0.0)
         base = sa.func.coalesce(a.confidence - flagged, 1.0 + a.shuffle)
-    key = base + sa.case((a.status == "skipped", SKIPPED_LAST), else_=0.0)
-    tx.execute(t.asset.update().where(a.project_id == project_id).values(order_key=key))
+    base = sa.case((a.audit_above.is_(None), base), (a.audit_first, a.shuffle - 1.0), else_=a.shuffle)
+    return base + sa.case((a.status == "skipped", SKIPPED_LAST), else_=0.0)
 
 
 def count(tx: Tx, project_id: int, changes: Mapping[str, int]) -> None:
@@ -74,10 +89,13 @@ def counters(tx: Tx, project_id: int) -> dict[str, int]:
 
 def counter(tx: Tx, project_id: int, name: str) -> int:
     """One counter; 0 when it was never touched."""
-    found = tx.execute(
-        sa.select(t.counter.c.n).where(t.counter.c.project_id == project_id, t.counter.c.name == name)
-    ).scalar()
-    return int(found or 0)
+    return int(tx.execute(_COUNTER, {"project": project_id, "name": name}).scalar() or 0)
+
+
+# Statements of the hot path are built once: building one costs more than running it.
+_COUNTER = sa.select(t.counter.c.n).where(
+    t.counter.c.project_id == sa.bindparam("project"), t.counter.c.name == sa.bindparam("name")
+)
 
 
 def refresh(
@@ -98,57 +116,64 @@ def refresh(
         at: Time of the change.
         changes: Further columns of the row to set (`confidence`, `prediction_id`, `batch`), used for the order too.
     """
-    row = tx.execute(
-        sa.select(
-            t.asset.c.status,
-            t.asset.c.confidence,
-            t.asset.c.shuffle,
-            t.asset.c.prediction_id,
-            t.asset.c.flags,
-        )
-        .where(t.asset.c.id == asset_id)
-        .with_for_update()
-    ).one()
+    key = {"key": asset_id}
+    row = tx.execute(_FACTS, key).one()
     new = dict(changes or {})
-    authors = tx.execute(
-        sa.select(t.annotation.c.author_id).where(
-            t.annotation.c.asset_id == asset_id, t.annotation.c.counts.is_(True)
-        )
-    ).scalars()
-    author_set = frozenset(authors)
-    skippers = frozenset(
-        tx.execute(sa.select(t.skip.c.user_id).where(t.skip.c.asset_id == asset_id)).scalars()
-    )
+    if new.get("prediction_id", row.prediction_id) != row.prediction_id:
+        # What was accepted was the old answer.
+        new["acceptance_id"] = None
+    author_set = frozenset(tx.execute(_AUTHORS, key).scalars())
+    skippers = frozenset(tx.execute(_SKIPPERS, key).scalars())
     stage = status(
         Facts(
             predicted=new.get("prediction_id", row.prediction_id) is not None,
             authors=author_set,
             skippers=skippers,
             people_wanted=settings.people_per_asset,
+            accepted=new.get("acceptance_id", row.acceptance_id) is not None,
         )
     )
+    audit = row.audit_above is not None
     confidence = new.get("confidence", row.confidence)
-    tx.execute(
-        t.asset.update()
-        .where(t.asset.c.id == asset_id)
-        .values(
-            status=stage,
-            open=is_open(stage),
-            annotations=len(author_set),
-            order_key=order_key(
-                settings.order,
-                confidence,
-                row.shuffle,
-                skipped=stage == "skipped",
-                flags=new.get("flags", row.flags),
-            ),
-            updated_at=at,
-            **new,
-        )
-    )
+    derived = {
+        "status": stage,
+        "open": is_open(stage, audit=audit),
+        "annotations": len(author_set),
+        "order_key": order_key(
+            settings.order,
+            confidence,
+            row.shuffle,
+            skipped=stage == "skipped",
+            audit_first=row.audit_first if audit else None,
+            flags=row.flags,
+        ),
+        "updated_at": at,
+    }
+    tx.execute(_UPDATE, key | derived | new)
     if stage != row.status:
         count(tx, project_id, {row.status: -1, stage: 1})
     return stage
+
+
+_FACTS = (
+    sa.select(
+        t.asset.c.status,
+        t.asset.c.confidence,
+        t.asset.c.shuffle,
+        t.asset.c.prediction_id,
+        t.asset.c.acceptance_id,
+        t.asset.c.audit_above,
+        t.asset.c.audit_first,
+        t.asset.c.flags,
+    )
+    .where(t.asset.c.id == sa.bindparam("key"))
+    .with_for_update()
+)
+_AUTHORS = sa.select(t.annotation.c.author_id).where(
+    t.annotation.c.asset_id == sa.bindparam("key"), t.annotation.c.counts.is_(True)
+)
+_SKIPPERS = sa.select(t.skip.c.user_id).where(t.skip.c.asset_id == sa.bindparam("key"))
+_UPDATE = t.asset.update().where(t.asset.c.id == sa.bindparam("key"))
 
 
 def asset_from(row: Any, text: str | None = None, metadata: dict[str, Any] | None = None) -> Asset:
@@ -187,52 +212,46 @@ def look(
     """
     a = t.asset.c
     rows = tx.execute(
-        sa.select(
-            a.id,
-            a.flags,
-            a.status,
-            a.confidence,
-            a.shuffle,
-            t.asset_content.c.text,
-            t.asset_content.c.metadata,
-        )
+        sa.select(a.id, a.flags, t.asset_content.c.text, t.asset_content.c.metadata)
         .join(t.asset_content, t.asset_content.c.asset_id == a.id)
         .where(a.project_id == project_id, a.id > after, *([] if anew else [a.flags.is_(None)]))
         .order_by(a.id)
         .limit(limit)
         .with_for_update(of=t.asset)
     ).all()
-    change = 0
+    change, found = 0, []
     for row in rows:
         flags = flags_of(row.text, row.metadata)
         change += (flags != 0) - bool(row.flags)
         if flags != row.flags:
-            place = order_key(
-                settings.order, row.confidence, row.shuffle, skipped=row.status == "skipped", flags=flags
-            )
-            tx.execute(t.asset.update().where(a.id == row.id).values(flags=flags, order_key=place))
+            found.append({"key": row.id, "flags": flags})
+    if found:
+        tx.execute(_UPDATE, found)
+        flagged = [each["key"] for each in found]
+        tx.execute(
+            t.asset.update().where(a.id.in_(flagged)).values(order_key=order_expression(settings.order))
+        )
     count(tx, project_id, {"flagged": change})
     return rows[-1].id if rows else 0
 
 
 def get(tx: Tx, project_id: int, asset_id: int) -> Asset | None:
     """One asset with its content; None when this project has none with that id."""
-    row = tx.execute(
-        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
-        .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
-        .where(t.asset.c.id == asset_id, t.asset.c.project_id == project_id)
-    ).one_or_none()
-    return None if row is None else asset_from(row, row.text, row.metadata)
+    found = get_many(tx, [asset_id]).get(asset_id)
+    return None if found is None or found.project_id != project_id else found
 
 
 def get_many(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Asset]:
     """Assets with content by id; ids that do not exist are left out."""
-    rows = tx.execute(
-        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
-        .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
-        .where(t.asset.c.id.in_(list(asset_ids)))
-    )
+    rows = tx.execute(_WITH_CONTENT, {"keys": list(asset_ids)})
     return {row.id: asset_from(row, row.text, row.metadata) for row in rows}
+
+
+_WITH_CONTENT = (
+    sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
+    .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
+    .where(t.asset.c.id.in_(sa.bindparam("keys", expanding=True)))
+)
 
 
 def texts(tx: Tx, asset_ids: Iterable[int]) -> dict[int, str]:

@@ -300,6 +300,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/comparisons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Comparisons
+         * @description Comparisons, newest first.
+         */
+        get: operations["list_comparisons"];
+        put?: never;
+        /**
+         * Start Comparison
+         * @description Ask every plan about the same gold assets; the queue is left alone.
+         */
+        post: operations["start_comparison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/comparisons/{comparison_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * View Comparison
+         * @description Figures, verdicts and disagreements (of one question when named).
+         */
+        get: operations["view_comparison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/comparisons/{comparison_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Comparison
+         * @description Stop asking; what is known so far is compared.
+         */
+        post: operations["cancel_comparison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/confusions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Confusions
+         * @description What models took for what, by the newest reviewed predictions.
+         */
+        get: operations["list_confusions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/definition-drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draft Definition
+         * @description A model's proposal for a better definition; nothing is changed.
+         */
+        post: operations["draft_definition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/economics": {
         parameters: {
             query?: never;
@@ -416,6 +520,26 @@ export interface paths {
          * @description The finished zip.
          */
         get: operations["export_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/gold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gold State
+         * @description How large the gold set and its halves are, and how often they were looked at.
+         */
+        get: operations["gold_state"];
         put?: never;
         post?: never;
         delete?: never;
@@ -816,6 +940,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/runs/{run_id}/end-series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Series
+         * @description Let no further batch follow.
+         */
+        post: operations["end_series"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/runs/{run_id}/examples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Examples Shown
+         * @description The examples that were shown with one asset: which, whose, from when.
+         */
+        get: operations["examples_shown"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/runs/{run_id}/go-on": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go On
+         * @description Start the next batch now, without waiting for the rest of the review.
+         */
+        post: operations["go_on"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/runs/{run_id}/pause": {
         parameters: {
             query?: never;
@@ -975,6 +1159,90 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/trust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * View Trust
+         * @description Calibration, thresholds, estimates and acceptances; of whole assets when no question is named.
+         */
+        get: operations["view_trust"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/trust/acceptances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept
+         * @description Let a predictor's answers from a confidence on count unseen.
+         */
+        post: operations["accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/trust/acceptances/{acceptance_id}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revert
+         * @description Put what was accepted back into the queue.
+         */
+        post: operations["revert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/trust/audits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draw Audits
+         * @description Draw answers at random; they are handed out before everything else.
+         */
+        post: operations["draw_audits"];
+        /**
+         * Drop Audits
+         * @description Take drawn audits that nobody answered yet out of the front of the queue.
+         */
+        delete: operations["drop_audits"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1204,10 +1472,102 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/{user_id}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Sign In Link
+         * @description A new one-time sign-in link for a person who lost theirs or their password (administrators only).
+         */
+        post: operations["make_sign_in_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AcceptWanted
+         * @description Accept a predictor's answers from a raw confidence on. `unproven`: although audits do not show the promise yet.
+         */
+        AcceptWanted: {
+            /** Above */
+            above: number;
+            /** Predictor */
+            predictor: string;
+            /**
+             * @default {
+             *       "accuracy": 0.95,
+             *       "certainty": 0.95
+             *     }
+             */
+            promise: components["schemas"]["Promise"];
+            /**
+             * Unproven
+             * @default false
+             */
+            unproven: boolean;
+        };
+        /**
+         * Acceptance
+         * @description A threshold from which a predictor's answers count unseen.
+         *
+         *     Attributes:
+         *         above: Raw confidence; `confidence` is what it was calibrated to when it was made.
+         *         proven: Whether audits showed the promise when it was made.
+         *         state: `active`; `broken`: audits no longer show the promise; `reverting`; `reverted`.
+         *         standing: Assets that count as answered under it now.
+         *         audits: Random checks that tell about it so far, those before it too; `wrong` of them were wrong.
+         */
+        Acceptance: {
+            /** Above */
+            above: number;
+            /** Accepted */
+            accepted: number;
+            /** Audits */
+            audits: number;
+            /** By */
+            by: string;
+            /** Confidence */
+            confidence: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Ended Because */
+            ended_because: string;
+            /** Id */
+            id: number;
+            /** Predictor */
+            predictor: string;
+            /** Predictor Title */
+            predictor_title: string;
+            promise: components["schemas"]["Promise"];
+            /** Proven */
+            proven: boolean;
+            /** Standing */
+            standing: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "broken" | "reverting" | "reverted";
+            /** Wrong */
+            wrong: number;
+        };
         /**
          * ActiveTime
          * @description How long the person worked, as the browser saw it, in milliseconds; waiting for the system is kept apart.
@@ -1370,6 +1730,41 @@ export interface components {
             timed: number;
         };
         /**
+         * ArmsCompared
+         * @description The two arms side by side.
+         *
+         *     Attributes:
+         *         speed_up: Geometric mean of active seconds without a suggestion over that with one: 1.3 means 30 % faster with.
+         *         right: Difference in agreement with gold, shown minus hidden.
+         *         agrees: Difference in agreement with the model, shown minus hidden: how far people follow what they are shown.
+         *         left_out: Submissions not compared because their person was still learning.
+         *         message: What can be said, in one sentence.
+         */
+        ArmsCompared: {
+            agrees?: components["schemas"]["Bootstrapped"] | null;
+            /**
+             * Enough
+             * @default false
+             */
+            enough: boolean;
+            hidden: components["schemas"]["ArmFigures"];
+            /**
+             * Labels
+             * @default []
+             */
+            labels: components["schemas"]["LabelShift"][];
+            /**
+             * Left Out
+             * @default 0
+             */
+            left_out: number;
+            /** Message */
+            message: string;
+            right?: components["schemas"]["Bootstrapped"] | null;
+            shown: components["schemas"]["ArmFigures"];
+            speed_up?: components["schemas"]["Bootstrapped"] | null;
+        };
+        /**
          * Asset
          * @description One text, image or video. Its content never changes.
          *
@@ -1415,7 +1810,7 @@ export interface components {
              * @default new
              * @enum {string}
              */
-            status: "new" | "predicted" | "in_progress" | "labelled" | "skipped";
+            status: "new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped";
             /** Text */
             text?: string | null;
         };
@@ -1480,6 +1875,14 @@ export interface components {
             asset_ids: number[];
         };
         /**
+         * Audits
+         * @description How many audits were drawn, or taken out of the queue.
+         */
+        Audits: {
+            /** N */
+            n: number;
+        };
+        /**
          * BadRows
          * @description A page of bad rows.
          */
@@ -1488,6 +1891,23 @@ export interface components {
             next: number | null;
             /** Rows */
             rows: components["schemas"]["Problem"][];
+        };
+        /**
+         * Bin
+         * @description Answers of like confidence.
+         *
+         *     Attributes:
+         *         confidence: Mean confidence in the bin.
+         *         accuracy: Share of right answers in the bin.
+         *         n: Answers in it (unweighted).
+         */
+        Bin: {
+            /** Accuracy */
+            accuracy: number;
+            /** Confidence */
+            confidence: number;
+            /** N */
+            n: number;
         };
         /**
          * Bootstrapped
@@ -1519,6 +1939,52 @@ export interface components {
             x: number;
             /** Y */
             y: number;
+        };
+        /**
+         * Calibration
+         * @description A non-decreasing map from raw to calibrated confidence.
+         *
+         *     Attributes:
+         *         n: Reviews it was fitted on.
+         *         temperature: Of `temperature`: logits are divided by it; above 1 means the model was too sure of itself.
+         *         slope: Of `platt`: calibrated logit = slope * raw logit + shift.
+         *         knots: Of `isotonic`: (raw, calibrated) points, straight lines between them.
+         */
+        Calibration: {
+            /**
+             * Knots
+             * @default []
+             */
+            knots: [
+                number,
+                number
+            ][];
+            /**
+             * Method
+             * @default none
+             * @enum {string}
+             */
+            method: "none" | "temperature" | "platt" | "isotonic";
+            /**
+             * N
+             * @default 0
+             */
+            n: number;
+            /**
+             * Shift
+             * @default 0
+             */
+            shift: number;
+            /**
+             * Slope
+             * @default 1
+             */
+            slope: number;
+            /**
+             * Temperature
+             * @default 1
+             */
+            temperature: number;
         };
         /**
          * Capabilities
@@ -1633,38 +2099,83 @@ export interface components {
         };
         /**
          * Comparison
-         * @description The two arms side by side.
+         * @description Plans on the same gold assets.
          *
          *     Attributes:
-         *         speed_up: Geometric mean of active seconds without a suggestion over that with one: 1.3 means 30 % faster with.
-         *         right: Difference in agreement with gold, shown minus hidden.
-         *         agrees: Difference in agreement with the model, shown minus hidden: how far people follow what they are shown.
-         *         left_out: Submissions not compared because their person was still learning.
-         *         message: What can be said, in one sentence.
+         *         compared: Assets that ended under every plan.
+         *         pairs: Empty while plans still run.
+         *         disagreements: The first of `disagreements_total`, most uneven first.
+         *         looks_before: How often this part of the gold set had been looked at before.
+         *         note: What that means for the figures.
          */
         Comparison: {
-            agrees?: components["schemas"]["Bootstrapped"] | null;
+            /** Compared */
+            compared: number;
             /**
-             * Enough
-             * @default false
+             * Created At
+             * Format: date-time
              */
-            enough: boolean;
-            hidden: components["schemas"]["ArmFigures"];
+            created_at: string;
             /**
-             * Labels
+             * Disagreements
              * @default []
              */
-            labels: components["schemas"]["LabelShift"][];
+            disagreements: components["schemas"]["Disagreement"][];
             /**
-             * Left Out
+             * Disagreements Total
              * @default 0
              */
-            left_out: number;
-            /** Message */
-            message: string;
-            right?: components["schemas"]["Bootstrapped"] | null;
-            shown: components["schemas"]["ArmFigures"];
-            speed_up?: components["schemas"]["Bootstrapped"] | null;
+            disagreements_total: number;
+            /**
+             * Gold
+             * @enum {string}
+             */
+            gold: "all" | "tuning" | "gate";
+            /** Id */
+            id: number;
+            /** Looks Before */
+            looks_before: number;
+            /** Note */
+            note: string;
+            /**
+             * Pairs
+             * @default []
+             */
+            pairs: components["schemas"]["Pair"][];
+            /** Plans */
+            plans: components["schemas"]["Contestant"][];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "done";
+        };
+        /**
+         * ComparisonCard
+         * @description A comparison in a list.
+         */
+        ComparisonCard: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Gold
+             * @enum {string}
+             */
+            gold: "all" | "tuning" | "gate";
+            /** Id */
+            id: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "done";
+            /** Titles */
+            titles: string[];
+            /** Total */
+            total: number;
         };
         /**
          * Condition
@@ -1705,6 +2216,89 @@ export interface components {
             value?: number | null;
         };
         /**
+         * ConfusedText
+         * @description An asset on which a confusion happened; its text is cut.
+         */
+        ConfusedText: {
+            /** Asset Id */
+            asset_id: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * Confusion
+         * @description A label of the model that people replaced by another.
+         *
+         *     Attributes:
+         *         said: What the model said: a label id or a value; None for nothing.
+         *         right: What people said; None for nothing. The same as `said` for a mark with other borders.
+         *         n: How often.
+         *         asset_ids: Some assets where it happened.
+         */
+        Confusion: {
+            /** Asset Ids */
+            asset_ids: number[];
+            /** N */
+            n: number;
+            /** Question */
+            question: string;
+            /** Right */
+            right: string | null;
+            /** Said */
+            said: string | null;
+        };
+        /**
+         * ConfusionRow
+         * @description A confusion with some of its texts; `of` is how many reviewed predictions were looked at.
+         */
+        ConfusionRow: {
+            confusion: components["schemas"]["Confusion"];
+            /** Of */
+            of: number;
+            /** Texts */
+            texts: components["schemas"]["ConfusedText"][];
+        };
+        /**
+         * Contestant
+         * @description One plan of a comparison and what it came to.
+         *
+         *     Attributes:
+         *         title: What sets it apart from the other plans.
+         *         figures: Question id -> figure, over the assets that ended under every plan.
+         *         cost_usd: Of all its requests; None when the price is unknown.
+         */
+        Contestant: {
+            /** Cost Usd */
+            cost_usd: number | string | null;
+            /** Done */
+            done: number;
+            /** Failed */
+            failed: number;
+            /** Figures */
+            figures?: {
+                [key: string]: components["schemas"]["Figure"];
+            };
+            /** Latency P50 S */
+            latency_p50_s: number | null;
+            plan: components["schemas"]["Plan"];
+            /** Run Id */
+            run_id: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "paused" | "done" | "cancelled" | "failed";
+            /**
+             * Stop Reason
+             * @default
+             */
+            stop_reason: string;
+            /** Title */
+            title: string;
+            /** Total */
+            total: number;
+        };
+        /**
          * Day
          * @description Submissions on one UTC day.
          */
@@ -1742,6 +2336,81 @@ export interface components {
              * @default 5
              */
             top_logprobs: number;
+        };
+        /**
+         * DefinitionDraft
+         * @description A proposal for one label.
+         *
+         *     Attributes:
+         *         before: The definition now.
+         *         after: The proposed one.
+         *         why: What the model says about it.
+         *         mistakes: Confusions it was told of.
+         *         texts_sent: How many texts went along.
+         *         cost_usd: None when the price is unknown.
+         */
+        DefinitionDraft: {
+            /** After */
+            after: string;
+            /** Before */
+            before: string;
+            /** Cost Usd */
+            cost_usd: number | string | null;
+            /** Label */
+            label: string;
+            /** Mistakes */
+            mistakes: number;
+            /** Model */
+            model: string;
+            /** Question */
+            question: string;
+            /** Texts Sent */
+            texts_sent: number;
+            /** Why */
+            why: string;
+        };
+        /**
+         * DefinitionWish
+         * @description Which label, which model, and whether some of the confused texts go along.
+         */
+        DefinitionWish: {
+            /** Label */
+            label: string;
+            /** Model */
+            model: string;
+            /** Provider Id */
+            provider_id: number;
+            /** Question */
+            question: string;
+            /**
+             * With Texts
+             * @default true
+             */
+            with_texts: boolean;
+        };
+        /**
+         * Disagreement
+         * @description A gold asset that not all plans have equally right.
+         *
+         *     Attributes:
+         *         scores: Per plan, likeness to the truth in [0, 1]; 1 is right.
+         *         said: Per plan; None where it has no answer.
+         */
+        Disagreement: {
+            /** Asset Id */
+            asset_id: number;
+            /** External Id */
+            external_id: string | null;
+            /** Question */
+            question: string;
+            /** Said */
+            said: ((components["schemas"]["ChoiceAnswer"] | components["schemas"]["ScalarAnswer"] | components["schemas"]["TextAnswer"] | components["schemas"]["SpanAnswer"] | components["schemas"]["RegionAnswer"] | components["schemas"]["RelationAnswer"] | components["schemas"]["TrackAnswer"]) | null)[];
+            /** Scores */
+            scores: number[];
+            /** Text */
+            text: string;
+            /** Truth */
+            truth: (components["schemas"]["ChoiceAnswer"] | components["schemas"]["ScalarAnswer"] | components["schemas"]["TextAnswer"] | components["schemas"]["SpanAnswer"] | components["schemas"]["RegionAnswer"] | components["schemas"]["RelationAnswer"] | components["schemas"]["TrackAnswer"]) | null;
         };
         /**
          * Draft
@@ -1829,6 +2498,23 @@ export interface components {
             plan: components["schemas"]["Plan"];
         };
         /**
+         * Estimated
+         * @description A number with its interval.
+         *
+         *     Attributes:
+         *         n: How many random observations it rests on.
+         */
+        Estimated: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** N */
+            n: number;
+            /** Value */
+            value: number;
+        };
+        /**
          * Event
          * @description One line of the append-only history.
          */
@@ -1850,7 +2536,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "project_created" | "settings_changed" | "ontology_changed" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "trashed" | "restored";
+            kind: "project_created" | "settings_changed" | "ontology_changed" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
             /** Project Id */
             project_id: number | null;
             /** User Id */
@@ -1861,8 +2547,9 @@ export interface components {
          * @description How corrections become few-shot examples.
          *
          *     Attributes:
-         *         kind: `none` (zero-shot), `per_label` (k per category by seeded random sampling), `nearest` (most similar texts).
-         *         k: Examples per label, or in total for `nearest`.
+         *         kind: `none` (zero-shot), `per_label` (k per category by seeded random sampling), `nearest` (most similar texts),
+         *             `nearest_per_label` (the most similar of each category), `mmr` (similar to the text, not to each other).
+         *         k: Examples per label, or in total for `nearest` and `mmr`.
          *         seed: Same seed and same corrections, same examples.
          */
         ExamplePolicy: {
@@ -1876,7 +2563,7 @@ export interface components {
              * @default none
              * @enum {string}
              */
-            kind: "none" | "per_label" | "nearest";
+            kind: "none" | "per_label" | "nearest" | "nearest_per_label" | "mmr";
             /**
              * Seed
              * @default 0
@@ -1890,7 +2577,8 @@ export interface components {
          *     Attributes:
          *         which: Whose answers a format writes that holds one set per asset: the `latest` submission, or the `majority`
          *             (most frequent whole set; the later of two equally frequent ones).
-         *         include: `all` assets, those `answered` by a person or a model, or those `labelled` by people.
+         *         include: `all` assets, those `answered` by a person or a model, those `labelled` by people, or those
+         *             `trusted`: labelled by people, or accepted from a model by rule.
          */
         ExportWanted: {
             /**
@@ -1906,7 +2594,7 @@ export interface components {
              * @default all
              * @enum {string}
              */
-            include: "all" | "answered" | "labelled";
+            include: "all" | "answered" | "labelled" | "trusted";
             /**
              * Which
              * @default latest
@@ -1923,6 +2611,27 @@ export interface components {
             asset_id: number;
             /** Message */
             message: string;
+        };
+        /**
+         * Figure
+         * @description How good a plan is at one question.
+         *
+         *     Attributes:
+         *         measure: `accuracy`; `F1` over all marks or labels; `agreement`: mean likeness, for other kinds of question.
+         *         value: In [0, 1].
+         *         interval: 95 %.
+         */
+        Figure: {
+            interval: components["schemas"]["Interval"];
+            /**
+             * Measure
+             * @enum {string}
+             */
+            measure: "accuracy" | "F1" | "agreement";
+            /** N */
+            n: number;
+            /** Value */
+            value: number;
         };
         /**
          * Figures
@@ -2021,6 +2730,31 @@ export interface components {
             wait_min: number;
         };
         /**
+         * FilePreview
+         * @description What a file holds, before anything is imported.
+         *
+         *     Attributes:
+         *         mapping: As given, else guessed.
+         *         rows: The first rows as the mapping reads them.
+         *         suggested: An ontology made from columns or annotations that look like labels; None when there are none.
+         */
+        FilePreview: {
+            /** Columns */
+            columns: components["schemas"]["Column"][];
+            /** Format */
+            format: string;
+            mapping: components["schemas"]["Mapping"];
+            /** Needs Mapping */
+            needs_mapping: boolean;
+            /** Problems */
+            problems: components["schemas"]["Problem"][];
+            /** Rows */
+            rows: {
+                [key: string]: unknown;
+            }[];
+            suggested?: components["schemas"]["Ontology"] | null;
+        };
+        /**
          * Filter
          * @description Which assets are wanted; all given conditions hold.
          *
@@ -2048,7 +2782,7 @@ export interface components {
             /** Model Vs Human */
             model_vs_human?: ("changed" | "kept") | null;
             /** Status */
-            status?: ("new" | "predicted" | "in_progress" | "labelled" | "skipped") | null;
+            status?: ("new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped") | null;
             /**
              * Text
              * @default
@@ -2091,6 +2825,22 @@ export interface components {
             readers: components["schemas"]["Reader"][];
             /** Writers */
             writers: components["schemas"]["Writer"][];
+        };
+        /**
+         * GoldState
+         * @description What there is to compare on, and how often it was looked at.
+         */
+        GoldState: {
+            /** Gate */
+            gate: number;
+            /** Looks */
+            looks: number;
+            /** Looks At Gate */
+            looks_at_gate: number;
+            /** Total */
+            total: number;
+            /** Tuning */
+            tuning: number;
         };
         /** HTTPValidationError */
         HTTPValidationError: {
@@ -2195,6 +2945,16 @@ export interface components {
             name: string;
         };
         /**
+         * Interval
+         * @description A range that holds the true number with the stated probability; both ends in the range of the number.
+         */
+        Interval: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+        };
+        /**
          * Job
          * @description One piece of background work. `cursor` says where it goes on after a restart.
          *
@@ -2237,7 +2997,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "import" | "export" | "predict" | "learn";
+            kind: "import" | "export" | "predict" | "learn" | "accept";
             /**
              * Message
              * @default
@@ -2497,6 +3257,36 @@ export interface components {
             text: string;
         };
         /**
+         * NewAudits
+         * @description Audits to draw among answers with at least this raw confidence; null for all answers.
+         */
+        NewAudits: {
+            /** Above */
+            above?: number | null;
+            /** N */
+            n: number;
+            /** Predictor */
+            predictor: string;
+        };
+        /**
+         * NewComparison
+         * @description Plans to compare on the same gold assets; `n` at most so many of them, null for all; the cap is for all plans.
+         */
+        NewComparison: {
+            /** Cost Cap Usd */
+            cost_cap_usd?: number | string | null;
+            /**
+             * Gold
+             * @default all
+             * @enum {string}
+             */
+            gold: "all" | "tuning" | "gate";
+            /** N */
+            n?: number | null;
+            /** Plans */
+            plans: components["schemas"]["Plan"][];
+        };
+        /**
          * NewPassword
          * @description A password change.
          */
@@ -2535,7 +3325,11 @@ export interface components {
         };
         /**
          * NewRun
-         * @description A wanted run. `batches`: how many, one after another; null for all that is left.
+         * @description A wanted run.
+         *
+         *     Attributes:
+         *         batches: How many, one after another; null for all that is left.
+         *         review_share: Each further batch waits until people have reviewed this share of the one before; null: at once.
          */
         NewRun: {
             /** Batch Size */
@@ -2548,6 +3342,8 @@ export interface components {
             /** Cost Cap Usd */
             cost_cap_usd?: number | string | null;
             plan: components["schemas"]["Plan"];
+            /** Review Share */
+            review_share?: number | null;
         };
         /**
          * NewTemplate
@@ -2614,6 +3410,29 @@ export interface components {
             password?: string | null;
         };
         /**
+         * NextBatch
+         * @description The batch that follows a run once people have reviewed this one.
+         *
+         *     Attributes:
+         *         review_share: Share of this batch that has to be reviewed (or set aside).
+         *         left: How many assets that still are.
+         *         batches_left: Batches that follow in all; None for as many as there are.
+         *         starting: Everything is reviewed and the next batch is on its way.
+         */
+        NextBatch: {
+            /** Batches Left */
+            batches_left: number | null;
+            /** Left */
+            left: number;
+            /** Review Share */
+            review_share: number;
+            /**
+             * Starting
+             * @default false
+             */
+            starting: boolean;
+        };
+        /**
          * Numbers
          * @description The figures.
          */
@@ -2668,6 +3487,36 @@ export interface components {
             };
         };
         /**
+         * Outlook
+         * @description What is known of a whole project, and what more review would bring.
+         *
+         *     Attributes:
+         *         accuracy: Of all answers of the predictor, reviewed or not.
+         *         unreachable: Answers no random check could have reached; the interval allows for the worst and the best of them.
+         *         half_width: Of the interval of the accuracy.
+         *         change: By how much the next `next_checks` random checks would move the accuracy at most (95 %).
+         *         more: Random checks until the half width is `within`; 0 when it is reached.
+         */
+        Outlook: {
+            accuracy: components["schemas"]["Estimated"];
+            /** Answers */
+            answers: number;
+            /** Change */
+            change: number;
+            /** Half Width */
+            half_width: number;
+            /** More */
+            more: number;
+            /** Next Checks */
+            next_checks: number;
+            /** Reviewed */
+            reviewed: number;
+            /** Unreachable */
+            unreachable: number;
+            /** Within */
+            within: number;
+        };
+        /**
          * Page
          * @description Rows, and the cursor of the next page.
          */
@@ -2678,8 +3527,77 @@ export interface components {
             rows: components["schemas"]["AssetRow"][];
         };
         /**
+         * Pair
+         * @description Two plans at one question.
+         *
+         *     Attributes:
+         *         first: Place of the one among the plans; `second` of the other; the difference is second - first.
+         *         sentence: The same in words.
+         */
+        Pair: {
+            /** First */
+            first: number;
+            paired: components["schemas"]["Paired"];
+            /** Question */
+            question: string;
+            /** Second */
+            second: number;
+            /** Sentence */
+            sentence: string;
+            verdict: components["schemas"]["Verdict"];
+        };
+        /**
+         * Paired
+         * @description The second way of answering against the first, on the same assets.
+         *
+         *     Attributes:
+         *         n: Assets compared.
+         *         first: Figure of the first in [0, 1]: accuracy, F1 or mean agreement.
+         *         second: The same of the second.
+         *         difference: second - first.
+         *         interval: Of the difference.
+         *         interval_by: `Newcombe` or `bootstrap`.
+         *         p: Two-sided, against "no difference".
+         *         p_by: `McNemar exact` or `randomisation`.
+         *         only_first: Assets that only the first has right; for figures that are no yes / no, those where it is better.
+         *         only_second: The other way round.
+         *         error: Standard error of the difference.
+         */
+        Paired: {
+            /** Difference */
+            difference: number;
+            /** Error */
+            error: number;
+            /** First */
+            first: number;
+            interval: components["schemas"]["Interval"];
+            /**
+             * Interval By
+             * @enum {string}
+             */
+            interval_by: "Newcombe" | "bootstrap";
+            /** N */
+            n: number;
+            /** Only First */
+            only_first: number;
+            /** Only Second */
+            only_second: number;
+            /** P */
+            p: number;
+            /**
+             * P By
+             * @enum {string}
+             */
+            p_by: "McNemar exact" | "randomisation";
+            /** Second */
+            second: number;
+        };
+        /**
          * Plan
          * @description What a person chooses for a run.
+         *
+         *     Attributes:
+         *         ontology_version: Questions to ask; None for the current ones. Older ones can be tried and compared only.
          */
         Plan: {
             /**
@@ -2701,6 +3619,8 @@ export interface components {
             examples: components["schemas"]["ExamplePolicy"];
             /** Model */
             model: string;
+            /** Ontology Version */
+            ontology_version?: number | null;
             /** Provider Id */
             provider_id: number;
             /**
@@ -2806,6 +3726,38 @@ export interface components {
             ontology_version: number;
         };
         /**
+         * PredictorChoice
+         * @description A predictor with current answers. `key` is `local` for the local models, which are one here.
+         */
+        PredictorChoice: {
+            /** Answers */
+            answers: number;
+            /** Key */
+            key: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * Preview
+         * @description The exact prompt for one asset, and where its examples come from.
+         */
+        Preview: {
+            /** Examples */
+            examples: components["schemas"]["ShownExample"][];
+            /** Examples Note */
+            examples_note: string;
+            /** Messages */
+            messages: components["schemas"]["Message"][];
+            /** Output Schema */
+            output_schema: {
+                [key: string]: unknown;
+            } | null;
+            /** Problems */
+            problems: components["schemas"]["Problem"][];
+            /** Prompt Tokens */
+            prompt_tokens: number;
+        };
+        /**
          * PreviewWanted
          * @description How to look at an upload; everything may be left to guessing.
          */
@@ -2899,6 +3851,7 @@ export interface components {
             /**
              * @default {
              *       "allowed_hosts": [],
+             *       "audit_accepted": 0.05,
              *       "audit_share": 0.1,
              *       "auto_submit": false,
              *       "batch_size": 100,
@@ -2908,7 +3861,8 @@ export interface components {
              *       "no_suggestion_share": 0,
              *       "order": "uncertain",
              *       "people_per_asset": 1,
-             *       "private": false
+             *       "private": false,
+             *       "revert_when_broken": false
              *     }
              */
             settings: components["schemas"]["ProjectSettings"];
@@ -2950,7 +3904,10 @@ export interface components {
          *     Attributes:
          *         people_per_asset: How many people label each asset.
          *         order: How the queue is ordered. `uncertain`: least confident first, with audits mixed in; `random`; `arrival`.
-         *         audit_share: Share of takes drawn from confident assets, so that they are not neglected.
+         *         audit_share: Share of takes drawn at random as checks: in turn from the confident assets, so that they are not
+         *             neglected, and from all that a model answered, so that figures hold for all.
+         *         audit_accepted: Share of accepted assets that is handed out all the same, to keep watch.
+         *         revert_when_broken: Put accepted assets back into the queue as soon as audits no longer show what was promised.
          *         lease_s: How long an asset stays reserved for the person who took it, in seconds.
          *         private: Refuse every provider that is neither on this machine nor in `allowed_hosts`.
          *         allowed_hosts: Host names a private project may still reach.
@@ -2967,6 +3924,11 @@ export interface components {
              * @default []
              */
             allowed_hosts: string[];
+            /**
+             * Audit Accepted
+             * @default 0.05
+             */
+            audit_accepted: number;
             /**
              * Audit Share
              * @default 0.1
@@ -3020,6 +3982,11 @@ export interface components {
              * @default false
              */
             private: boolean;
+            /**
+             * Revert When Broken
+             * @default false
+             */
+            revert_when_broken: boolean;
         };
         /**
          * ProjectView
@@ -3038,6 +4005,26 @@ export interface components {
              * @enum {string}
              */
             role: "manager" | "reviewer" | "annotator" | "viewer";
+        };
+        /**
+         * Promise
+         * @description What accepted answers must keep.
+         *
+         *     Attributes:
+         *         accuracy: At least this share of them is right.
+         *         certainty: Probability that what is accepted keeps it; 1 minus the accepted chance of a wrong promise.
+         */
+        Promise: {
+            /**
+             * Accuracy
+             * @default 0.95
+             */
+            accuracy: number;
+            /**
+             * Certainty
+             * @default 0.95
+             */
+            certainty: number;
         };
         /**
          * PromptTemplate
@@ -3231,6 +4218,18 @@ export interface components {
             timeout_s: number;
         };
         /**
+         * Quality
+         * @description How well confidences fit outcomes; smaller is better. `log_loss` in nats.
+         */
+        Quality: {
+            /** Brier */
+            brier: number;
+            /** Ece */
+            ece: number;
+            /** Log Loss */
+            log_loss: number;
+        };
+        /**
          * Reader
          * @description A format that can be imported. `columns`: whether the user says which column means what.
          */
@@ -3265,7 +4264,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "new" | "predicted" | "in_progress" | "labelled" | "skipped";
+            status: "new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped";
         };
         /**
          * Region
@@ -3432,6 +4431,42 @@ export interface components {
             renewed: number;
         };
         /**
+         * Report
+         * @description What calibration does for a predictor's confidences.
+         *
+         *     Attributes:
+         *         calibration: Fitted on all reviews.
+         *         before: Raw confidences.
+         *         after: Calibrated ones, each by a map that was not fitted on it (cross-fitted).
+         *         worth: Reviews drawn at random that would say as much; less than `n` where a few stand for many answers.
+         *         auroc: How well confidence tells right from wrong answers; 0.5 is chance. None when all are right or wrong.
+         *         curve_before: Reliability of raw confidences, ten bins of equal mass.
+         *         curve_after: The same, cross-fitted.
+         */
+        Report: {
+            after?: components["schemas"]["Quality"] | null;
+            /** Auroc */
+            auroc: number | null;
+            before?: components["schemas"]["Quality"] | null;
+            calibration: components["schemas"]["Calibration"];
+            /**
+             * Curve After
+             * @default []
+             */
+            curve_after: components["schemas"]["Bin"][];
+            /**
+             * Curve Before
+             * @default []
+             */
+            curve_before: components["schemas"]["Bin"][];
+            /** N */
+            n: number;
+            /** Right */
+            right: number;
+            /** Worth */
+            worth: number;
+        };
+        /**
          * Reread
          * @description How many kept replies came out differently.
          */
@@ -3480,6 +4515,7 @@ export interface components {
          *         rate_per_s: Finished assets per second over the recent past; None before there is one.
          *         example_ids: Annotations shown as few-shot examples.
          *         examples_note: Why there are fewer or no examples, when there are.
+         *         next_batch: What it waits for before the next batch of its series; None when nothing is to follow a review.
          */
         Run: {
             /** Batch */
@@ -3536,6 +4572,7 @@ export interface components {
             kind: "batch" | "trial";
             /** Latency P50 S */
             latency_p50_s?: number | null;
+            next_batch?: components["schemas"]["NextBatch"] | null;
             predictor: components["schemas"]["Predictor"];
             /** Project Id */
             project_id: number;
@@ -3661,8 +4698,29 @@ export interface components {
             unit: string;
         };
         /**
+         * Share
+         * @description How frequent a label is.
+         *
+         *     Attributes:
+         *         said: Share of answers in which the model chose it.
+         *         share: Estimated of its true share.
+         */
+        Share: {
+            /** Label */
+            label: string;
+            /** Said */
+            said: number;
+            share: components["schemas"]["Estimated"];
+        };
+        /**
          * ShownExample
-         * @description A correction that was shown to the model.
+         * @description A correction that is shown to a model: which, whose, and since when it is known.
+         *
+         *     Attributes:
+         *         author: Who gave these answers.
+         *         batch: Batch of its asset; None for one that was labelled before any run.
+         *         changed: Whether the person changed what the model had said.
+         *         counts: False once it was taken back or replaced; the run was made before that.
          */
         ShownExample: {
             /** Annotation Id */
@@ -3673,6 +4731,25 @@ export interface components {
             };
             /** Asset Id */
             asset_id: number;
+            /**
+             * Author
+             * @default
+             */
+            author: string;
+            /** Batch */
+            batch?: number | null;
+            /**
+             * Changed
+             * @default false
+             */
+            changed: boolean;
+            /**
+             * Counts
+             * @default true
+             */
+            counts: boolean;
+            /** Created At */
+            created_at?: string | null;
             /** Text */
             text: string;
         };
@@ -3721,7 +4798,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "new" | "predicted" | "in_progress" | "labelled" | "skipped";
+            status: "new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped";
         };
         /**
          * Span
@@ -3802,6 +4879,42 @@ export interface components {
              * @default false
              */
             retired: boolean;
+        };
+        /**
+         * Step
+         * @description One threshold, and what is known of the answers from it on.
+         *
+         *     Attributes:
+         *         above: Raw confidence from which on answers count.
+         *         confidence: The same, calibrated.
+         *         waiting: Answers there that nobody reviewed or accepted yet.
+         *         coverage: Share of all answers that lie there.
+         *         audits: Random checks that tell about them; `wrong` of these were wrong.
+         *         interval: Of the accuracy, exact, two-sided 95 %.
+         *         at_least: Accuracy that is shown with the promised certainty (exact, one-sided).
+         *         proven: Whether the promise is shown for this threshold alone.
+         *         more: Further audits that would show it if errors go on at the rate seen; None: not in sight.
+         */
+        Step: {
+            /** Above */
+            above: number;
+            /** At Least */
+            at_least: number;
+            /** Audits */
+            audits: number;
+            /** Confidence */
+            confidence: number;
+            /** Coverage */
+            coverage: number;
+            interval: components["schemas"]["Interval"];
+            /** More */
+            more: number | null;
+            /** Proven */
+            proven: boolean;
+            /** Waiting */
+            waiting: number;
+            /** Wrong */
+            wrong: number;
         };
         /**
          * Submission
@@ -4079,6 +5192,75 @@ export interface components {
             };
         };
         /**
+         * TrustView
+         * @description What is known of a predictor's answers, to one question or as a whole.
+         *
+         *     Attributes:
+         *         question: None for whole assets: right only where every answer is, as sure as the least sure one.
+         *         reviewed: Answers people judged; `random` of them were drawn at random.
+         *         unsure: Answers without a confidence: they can be checked but not accepted.
+         *         steps: Thresholds, strict to loose.
+         *         chosen: Index of the loosest step that may be promised.
+         *         waiting_audits: Drawn audits that nobody answered yet.
+         *         verdict: The stop rule in words.
+         *         acceptances: Newest first.
+         */
+        TrustView: {
+            /** Acceptances */
+            acceptances?: components["schemas"]["Acceptance"][];
+            /** Chosen */
+            chosen?: number | null;
+            /**
+             * Fewest Audits
+             * @default 0
+             */
+            fewest_audits: number;
+            outlook?: components["schemas"]["Outlook"] | null;
+            /** Predictor */
+            predictor?: string | null;
+            /** Predictors */
+            predictors: components["schemas"]["PredictorChoice"][];
+            /**
+             * @default {
+             *       "accuracy": 0.95,
+             *       "certainty": 0.95
+             *     }
+             */
+            promise: components["schemas"]["Promise"];
+            /** Question */
+            question?: string | null;
+            /**
+             * Random
+             * @default 0
+             */
+            random: number;
+            report?: components["schemas"]["Report"] | null;
+            /**
+             * Reviewed
+             * @default 0
+             */
+            reviewed: number;
+            /** Shares */
+            shares?: components["schemas"]["Share"][];
+            /** Steps */
+            steps?: components["schemas"]["Step"][];
+            /**
+             * Unsure
+             * @default 0
+             */
+            unsure: number;
+            /**
+             * Verdict
+             * @default
+             */
+            verdict: string;
+            /**
+             * Waiting Audits
+             * @default 0
+             */
+            waiting_audits: number;
+        };
+        /**
          * Turn
          * @description An asset handed to a person, with all that is needed to show it.
          *
@@ -4108,7 +5290,7 @@ export interface components {
              * Why
              * @enum {string}
              */
-            why: "least_confident" | "audit" | "not_predicted" | "arrival" | "random" | "sent_back" | "again" | "flagged";
+            why: "least_confident" | "audit" | "sample" | "not_predicted" | "arrival" | "random" | "sent_back" | "again" | "flagged";
             /** Why Text */
             why_text: string;
         };
@@ -4164,6 +5346,27 @@ export interface components {
             type: string;
         };
         /**
+         * Verdict
+         * @description What a paired difference comes to among all that were looked at together.
+         *
+         *     Attributes:
+         *         outcome: `better`: the second is; `worse`: it is not; `undecided`: no difference shown.
+         *         p_corrected: p after Holm's correction.
+         *         more_needed: While undecided, about how many more assets would show a difference of the size seen; None when
+         *             none was seen, or when it would take more than a million.
+         */
+        Verdict: {
+            /** More Needed */
+            more_needed?: number | null;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "better" | "worse" | "undecided";
+            /** P Corrected */
+            p_corrected: number;
+        };
+        /**
          * Writer
          * @description A format that can be exported.
          */
@@ -4182,51 +5385,6 @@ export interface components {
             notes: string;
             /** Title */
             title: string;
-        };
-        /**
-         * Preview
-         * @description What a file holds, before anything is imported.
-         *
-         *     Attributes:
-         *         mapping: As given, else guessed.
-         *         rows: The first rows as the mapping reads them.
-         *         suggested: An ontology made from columns or annotations that look like labels; None when there are none.
-         */
-        labelwright__flows__ingest__Preview: {
-            /** Columns */
-            columns: components["schemas"]["Column"][];
-            /** Format */
-            format: string;
-            mapping: components["schemas"]["Mapping"];
-            /** Needs Mapping */
-            needs_mapping: boolean;
-            /** Problems */
-            problems: components["schemas"]["Problem"][];
-            /** Rows */
-            rows: {
-                [key: string]: unknown;
-            }[];
-            suggested?: components["schemas"]["Ontology"] | null;
-        };
-        /**
-         * Preview
-         * @description The exact prompt for one asset.
-         */
-        labelwright__flows__prompts__Preview: {
-            /** Examples */
-            examples: string[];
-            /** Examples Note */
-            examples_note: string;
-            /** Messages */
-            messages: components["schemas"]["Message"][];
-            /** Output Schema */
-            output_schema: {
-                [key: string]: unknown;
-            } | null;
-            /** Problems */
-            problems: components["schemas"]["Problem"][];
-            /** Prompt Tokens */
-            prompt_tokens: number;
         };
     };
     responses: never;
@@ -4525,7 +5683,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Comparison"];
+                    "application/json": components["schemas"]["ArmsCompared"];
                 };
             };
             /** @description Validation Error */
@@ -4542,7 +5700,7 @@ export interface operations {
     list_assets: {
         parameters: {
             query?: {
-                status?: ("new" | "predicted" | "in_progress" | "labelled" | "skipped") | null;
+                status?: ("new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped") | null;
                 label?: string | null;
                 confidence_below?: number | null;
                 confidence_above?: number | null;
@@ -4786,6 +5944,205 @@ export interface operations {
             };
         };
     };
+    list_comparisons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonCard"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    start_comparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewComparison"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    view_comparison: {
+        parameters: {
+            query?: {
+                question?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+                comparison_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cancel_comparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                comparison_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_confusions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfusionRow"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    draft_definition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DefinitionWish"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinitionDraft"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     project_economics: {
         parameters: {
             query?: {
@@ -5013,6 +6370,37 @@ export interface operations {
             };
         };
     };
+    gold_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldState"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     start_import: {
         parameters: {
             query?: never;
@@ -5086,7 +6474,7 @@ export interface operations {
     list_jobs: {
         parameters: {
             query?: {
-                kind?: ("import" | "export" | "predict" | "learn") | null;
+                kind?: ("import" | "export" | "predict" | "learn" | "accept") | null;
             };
             header?: never;
             path: {
@@ -5489,7 +6877,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["labelwright__flows__prompts__Preview"];
+                    "application/json": components["schemas"]["Preview"];
                 };
             };
             /** @description Validation Error */
@@ -5700,6 +7088,104 @@ export interface operations {
         };
     };
     cancel_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_series: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    examples_shown: {
+        parameters: {
+            query: {
+                asset_id: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownExample"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    go_on: {
         parameters: {
             query?: never;
             header?: never;
@@ -6018,6 +7504,176 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Trial"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    view_trust: {
+        parameters: {
+            query?: {
+                predictor?: string | null;
+                question?: string | null;
+                accuracy?: number;
+                certainty?: number;
+                within?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrustView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    accept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    revert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                acceptance_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    draw_audits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAudits"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audits"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    drop_audits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audits"];
                 };
             };
             /** @description Validation Error */
@@ -6430,7 +8086,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["labelwright__flows__ingest__Preview"];
+                    "application/json": components["schemas"]["FilePreview"];
                 };
             };
             /** @description Validation Error */
@@ -6476,6 +8132,37 @@ export interface operations {
                 "application/json": components["schemas"]["NewUser"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserLink"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    make_sign_in_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             201: {

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from labelwright.core.access import Role
 from labelwright.core.annotation import Event
-from labelwright.core.arms import Comparison
+from labelwright.core.arms import ArmsCompared
 from labelwright.core.ontology import Ontology
 from labelwright.core.project import Modality, Project, ProjectSettings
 from labelwright.core.value import Name, Value
@@ -165,6 +165,6 @@ def economics_csv(project_id: int, actor: SignedIn, bench: Bench) -> Response:
 
 
 @router.get("/projects/{project_id}/arms")
-def compare_arms(project_id: int, actor: SignedIn, bench: Bench) -> Comparison:
+def compare_arms(project_id: int, actor: SignedIn, bench: Bench) -> ArmsCompared:
     """With a suggestion against without one, where takes were drawn at random."""
     return economics.arms(bench, actor, project_id)

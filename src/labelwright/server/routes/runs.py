@@ -43,12 +43,18 @@ class EstimateWish(Value):
 
 
 class NewRun(Value):
-    """A wanted run. `batches`: how many, one after another; null for all that is left."""
+    """A wanted run.
+
+    Attributes:
+        batches: How many, one after another; null for all that is left.
+        review_share: Each further batch waits until people have reviewed this share of the one before; null: at once.
+    """
 
     plan: Plan
     batch_size: int | None = Field(default=None, ge=1, le=100_000)
     batches: int | None = Field(default=1, ge=1, le=1_000_000)
     cost_cap_usd: Decimal | None = Field(default=None, gt=0, max_digits=15, decimal_places=6)
+    review_share: float | None = Field(default=None, gt=0, le=1)
 
 
 class ResumeWish(Value):
@@ -125,7 +131,7 @@ def start_run(project_id: int, actor: SignedIn, bench: Bench, body: NewRun) -> R
     """Start a run over the next unpredicted assets; the first one of the series."""
     return predict.start_run(
         bench, actor, project_id, body.plan, batch_size=body.batch_size, batches=body.batches,
-        cost_cap_usd=body.cost_cap_usd,
+        cost_cap_usd=body.cost_cap_usd, review_share=body.review_share,
     )  # fmt: skip
 
 
@@ -133,6 +139,26 @@ def start_run(project_id: int, actor: SignedIn, bench: Bench, body: NewRun) -> R
 def view_run(project_id: int, run_id: int, actor: SignedIn, bench: Bench) -> predict.RunView:
     """One run with some of its failures and its examples."""
     return predict.view_run(bench, actor, project_id, run_id)
+
+
+@router.get("/projects/{project_id}/runs/{run_id}/examples")
+def examples_shown(
+    project_id: int, run_id: int, asset_id: int, actor: SignedIn, bench: Bench
+) -> list[prompts.ShownExample]:
+    """The examples that were shown with one asset: which, whose, from when."""
+    return predict.examples_shown(bench, actor, project_id, run_id, asset_id)
+
+
+@router.post("/projects/{project_id}/runs/{run_id}/go-on")
+def go_on(project_id: int, run_id: int, actor: SignedIn, bench: Bench) -> Run:
+    """Start the next batch now, without waiting for the rest of the review."""
+    return predict.go_on(bench, actor, project_id, run_id)
+
+
+@router.post("/projects/{project_id}/runs/{run_id}/end-series")
+def end_series(project_id: int, run_id: int, actor: SignedIn, bench: Bench) -> Run:
+    """Let no further batch follow."""
+    return predict.end_series(bench, actor, project_id, run_id)
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/pause")

@@ -22,7 +22,20 @@ export default function ProjectSettings({ project, view }: TabProps) {
     mutationFn: () => must(api.PATCH("/api/projects/{project_id}", { params: { path }, body: { name, description, settings: s as never } })),
     onSuccess: () => { notifications.show({ message: t("common.saved") }); void queries.invalidateQueries({ queryKey: ["project", project] }); },
   });
-  const trash = useMutation({ mutationFn: () => must(api.DELETE("/api/projects/{project_id}", { params: { path } })), onSuccess: () => { void queries.invalidateQueries({ queryKey: ["projects"] }); navigate("/"); } });
+  const trash = useMutation({ mutationFn: () => must(api.DELETE("/api/projects/{project_id}", { params: { path } })), onSuccess: () => {
+      void queries.invalidateQueries({ queryKey: ["projects"] });
+      navigate("/");
+      const undo = async (): Promise<void> => {
+        await must(api.POST("/api/projects/{project_id}/restore", { params: { path } }));
+        await queries.invalidateQueries({ queryKey: ["projects"] });
+      };
+      notifications.show({
+        id: `trash-${String(project)}`,
+        autoClose: 15_000,
+        message: <span>{t("projectSettings.trashed", { name: view.project.name })} <Button size="compact-xs" variant="default" ml="sm" onClick={() => { notifications.hide(`trash-${String(project)}`); void undo(); }}>{t("projectSettings.undo")}</Button></span>,
+      });
+    },
+  });
   return (
     <div className="lw-two">
       <Stack>
@@ -30,6 +43,8 @@ export default function ProjectSettings({ project, view }: TabProps) {
         <Textarea label={t("projectSettings.description")} autosize value={description} onChange={(e) => { setDescription(e.currentTarget.value); }} />
         <Select label={t("projectSettings.order")} allowDeselect={false} value={s.order ?? "uncertain"} onChange={(v) => { change({ order: (v ?? "uncertain") as "uncertain" }); }} data={[{ value: "uncertain", label: t("projectSettings.uncertain") }, { value: "random", label: t("projectSettings.random") }, { value: "arrival", label: t("projectSettings.arrival") }]} />
         <NumberInput label={t("projectSettings.audit")} min={0} max={1} step={0.05} value={s.audit_share ?? 0.1} onChange={(v) => { change({ audit_share: Number(v) }); }} />
+        <NumberInput label={t("projectSettings.auditAccepted")} min={0} max={1} step={0.01} value={s.audit_accepted ?? 0.05} onChange={(v) => { change({ audit_accepted: Number(v) }); }} />
+        <Checkbox label={t("projectSettings.revertBroken")} checked={s.revert_when_broken ?? false} onChange={(e) => { change({ revert_when_broken: e.currentTarget.checked }); }} />
         <NumberInput label={t("projectSettings.people")} min={1} max={20} value={s.people_per_asset ?? 1} onChange={(v) => { change({ people_per_asset: Number(v) }); }} />
         <NumberInput label={t("projectSettings.learnEvery")} min={0} value={s.learn_every ?? 10} onChange={(v) => { change({ learn_every: Number(v) }); }} />
         <NumberInput label={t("share")} min={0} max={0.5} step={0.05} value={s.no_suggestion_share ?? 0} onChange={(v) => { change({ no_suggestion_share: Number(v) }); }} />

@@ -1,12 +1,16 @@
-import { Alert, Button, Modal, NumberInput, Progress, Select } from "@mantine/core";
+import { Alert, Button, Checkbox, Modal, NumberInput, Progress, Select } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { Link } from "wouter";
 
 import { api, must, type Noun } from "../../api/client";
 import { EconomicsBlock } from "../../parts/economics";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
+import { Examples, ExamplesOf } from "./Examples";
 import { FIRST_PLAN, PlanForm, planOf, type PlanDraft } from "./plan";
+import type { Question } from "../../editor/types";
+import { NextBatch } from "./NextBatch";
 import type { TabProps } from "./ProjectScreen";
 
 type Run = Noun<"Run">;
@@ -27,7 +31,7 @@ export default function Runs({ project, view }: TabProps) {
   return (
     <>
       <div className="lw-row"><h2 className="lw-grow">{t("runs.title")}</h2><Button onClick={() => { setAdding(true); }}>{t("runs.new")}</Button></div>
-      {rows.length === 0 ? <Empty title={t("runs.none")}>{t("runs.noneHint")}</Empty> : rows.map((run) => <RunCard key={run.id} run={run} project={project} open={open === run.id} toggle={() => { setOpen(open === run.id ? null : run.id); }} />)}
+      {rows.length === 0 ? <Empty title={t("runs.none")}>{t("runs.noneHint")}</Empty> : rows.map((run) => <RunCard key={run.id} run={run} project={project} questions={view.ontology.questions as unknown as Question[]} open={open === run.id} toggle={() => { setOpen(open === run.id ? null : run.id); }} />)}
       <Modal opened={adding} onClose={() => { setAdding(false); }} title={t("runs.new")} size="xl">
         <NewRun project={project} batchSize={view.project.settings?.batch_size ?? 100} done={() => { setAdding(false); void runs.refetch(); }} />
       </Modal>
@@ -35,7 +39,7 @@ export default function Runs({ project, view }: TabProps) {
   );
 }
 
-function RunCard({ run, project, open, toggle }: { run: Run; project: number; open: boolean; toggle: () => void }) {
+function RunCard({ run, project, questions, open, toggle }: { run: Run; project: number; questions: readonly Question[]; open: boolean; toggle: () => void }) {
   const queries = useQueryClient();
   const path = { project_id: project, run_id: run.id };
   const steer = useMutation({
@@ -63,15 +67,16 @@ function RunCard({ run, project, open, toggle }: { run: Run; project: number; op
         {t("runs.done")} {number.format(done)} / {number.format(run.total)} · {t("runs.failed")} {failed} · {t("runs.retried")} {run.retried ?? 0} · {t("runs.tokens")} {number.format(run.prompt_tokens ?? 0)} + {number.format(run.completion_tokens ?? 0)} · {t("runs.cost")} {run.cost_usd === null || run.cost_usd === undefined ? "–" : `$${Number(run.cost_usd).toFixed(4)}`}{run.cost_cap_usd ? ` / $${Number(run.cost_cap_usd).toFixed(2)}` : ""}
         {typeof run.rate_per_s === "number" && run.state === "running" ? ` · ${run.rate_per_s.toFixed(1)}/s` : ""}{typeof run.eta_s === "number" && run.state === "running" ? ` · ${t("runs.eta")} ${String(Math.round(run.eta_s))} s` : ""}
       </p>
-      {(run.stop_reason ?? "") !== "" && <Alert color={run.state === "paused" || run.state === "failed" ? "red" : "gray"}>{run.stop_reason}</Alert>}
+      {(run.stop_reason ?? "") !== "" && <Alert color={run.state === "failed" ? "red" : run.state === "paused" ? "yellow" : "gray"}>{run.stop_reason}</Alert>}
       {(run.examples_note ?? "") !== "" && <p className="lw-dim">{run.examples_note}</p>}
       {steer.isError && <Trouble error={steer.error} />}
-      {open && <Details project={project} run={run.id} />}
+      <NextBatch run={run} project={project} />
+      {open && <Details project={project} run={run.id} questions={questions} />}
     </section>
   );
 }
 
-function Details({ project, run }: { project: number; run: number }) {
+function Details({ project, run, questions }: { project: number; run: number; questions: readonly Question[] }) {
   const view = useQuery({ queryKey: ["runs", project, run], queryFn: () => must(api.GET("/api/projects/{project_id}/runs/{run_id}", { params: { path: { project_id: project, run_id: run } } })) });
   if (view.isPending) return <Waiting />;
   if (view.isError) return <Trouble error={view.error} />;
@@ -81,13 +86,17 @@ function Details({ project, run }: { project: number; run: number }) {
       <EconomicsBlock project={project} run={run} />
       {causes.length > 0 && <h2>{t("runs.failures")}</h2>}
       {causes.map(([cause, n]) => (
-        <div key={cause}><b>{cause}</b> <span className="lw-number">{n}</span>
-          <ul className="lw-problems">{(view.data.failures_sample[cause] ?? []).map((f) => <li key={f.asset_id}>{f.asset_id}: {f.message}</li>)}</ul>
+        <div key={cause}><b>{cause.replaceAll("_", " ")}</b> <span className="lw-number">{n}</span>
+          <ul className="lw-problems">{(view.data.failures_sample[cause] ?? []).map((f) => <li key={f.asset_id}><Link href={`/projects/${String(project)}/label?asset=${String(f.asset_id)}`}>{f.asset_id}</Link>: {f.message}</li>)}</ul>
         </div>
       ))}
-      {view.data.examples.length > 0 && <><h2>{t("runs.examples")}</h2><pre className="lw-code">{JSON.stringify(view.data.examples, null, 1)}</pre></>}
+      {view.data.examples.length > 0 && <><h2>{t("runs.examples")}</h2>{chosenPerText(view.data.run) && <><ExamplesOf project={project} run={run} questions={questions} /><p className="lw-dim">{t("shown.pool")}</p></>}<Examples rows={view.data.examples} questions={questions} project={project} /></>}
     </>
   );
+}
+
+function chosenPerText(run: Run): boolean {
+  return run.predictor.engine.kind === "prompted" && ["nearest", "nearest_per_label", "mmr"].includes(run.predictor.engine.examples?.kind ?? "none");
 }
 
 function NewRun({ project, batchSize, done }: { project: number; batchSize: number; done: () => void }) {
@@ -95,6 +104,8 @@ function NewRun({ project, batchSize, done }: { project: number; batchSize: numb
   const [size, setSize] = useState(batchSize);
   const [batches, setBatches] = useState<string>("1");
   const [cap, setCap] = useState<number | null>(null);
+  const [wait, setWait] = useState(true);
+  const [share, setShare] = useState(100);
   const path = { project_id: project };
   const plan = planOf(draft);
   const count = batches === "all" ? null : Number(batches);
@@ -104,7 +115,7 @@ function NewRun({ project, batchSize, done }: { project: number; batchSize: numb
     queryFn: () => must(api.POST("/api/projects/{project_id}/estimates", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count } })),
   });
   const start = useMutation({
-    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count, cost_cap_usd: cap === null ? null : String(cap) } })),
+    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count, cost_cap_usd: cap === null ? null : String(cap), review_share: wait && batches !== "1" ? share / 100 : null } })),
     onSuccess: done,
   });
   return (
@@ -115,6 +126,12 @@ function NewRun({ project, batchSize, done }: { project: number; batchSize: numb
         <Select label={t("runs.batches")} data={["1", "2", "3", "5", "10", { value: "all", label: t("runs.all") }]} allowDeselect={false} value={batches} onChange={(v) => { setBatches(v ?? "1"); }} w={160} />
         <NumberInput label={t("runs.cap")} min={0.01} decimalScale={2} value={cap ?? ""} onChange={(v) => { setCap(v === "" ? null : Number(v)); }} w={140} />
       </div>
+      {batches !== "1" && (
+        <div className="lw-row" style={{ marginTop: 8, alignItems: "flex-end" }}>
+          <Checkbox className="lw-grow" label={t("series.wait")} description={t("series.waitHint")} checked={wait} onChange={(e) => { setWait(e.currentTarget.checked); }} />
+          {wait && <NumberInput label={t("series.share")} min={1} max={100} value={share} onChange={(v) => { setShare(Math.min(100, Math.max(1, Number(v) || 100))); }} w={160} />}
+        </div>
+      )}
       {estimate.data !== undefined && (
         <p role="status"><b>{t("runs.estimate")}:</b> {t("runs.estimated", { assets: estimate.data.assets, prompt: estimate.data.prompt_tokens, completion: estimate.data.completion_tokens })} · {estimate.data.usd_low === null ? t("runs.noPrice") : t("runs.usd", { low: Number(estimate.data.usd_low).toFixed(4), high: Number(estimate.data.usd_high).toFixed(4) })}<br /><span className="lw-dim">{estimate.data.note}</span></p>
       )}
