@@ -32,7 +32,7 @@ from labelwright.formats import READERS, Mapping, open_source, sniff
 from labelwright.formats import mapping as maps
 from labelwright.formats.registry import head
 from labelwright.store import asset as assets
-from labelwright.store import history, jobs, people, work
+from labelwright.store import economics, history, jobs, people, work
 from labelwright.store import project as projects
 from labelwright.store import run as runs
 from labelwright.store import transfer as store
@@ -278,6 +278,7 @@ class _Tally:
                 "predictions",
                 "gold",
                 "dropped_answers",
+                "flagged",
             )
         }
         self.sample: list[dict[str, Any]] = list(report.get("problems", []))
@@ -425,9 +426,11 @@ def _insert(
     now, order = workbench.now(), project.settings.order
     seed = projects.learning(tx, project.id).seed
     stage = status(Facts(people_wanted=project.settings.people_per_asset))
-    rows, contents, with_opinions = [], [], []
+    rows, contents, with_opinions, flagged = [], [], [], 0
     for asset_id, (row, digest) in zip(store.new_asset_ids(tx, len(fresh)), fresh, strict=True):
         shuffle = shuffle_key(asset_id, seed)
+        flags = assets.flags_of(row.text, row.metadata)
+        flagged += flags != 0
         rows.append(
             {
                 "id": asset_id,
@@ -442,6 +445,7 @@ def _insert(
                 "shuffle": shuffle,
                 "annotations": 0,
                 "gold": False,
+                "flags": flags,
                 "updated_at": now,
             }
         )
@@ -449,7 +453,8 @@ def _insert(
         if row.opinions:
             with_opinions.append((row, asset_id))
     store.insert_assets(tx, rows, contents)
-    assets.count(tx, project.id, {stage: len(rows)})
+    assets.count(tx, project.id, {stage: len(rows), "flagged": flagged})
+    tally.n["flagged"] += flagged
     problems: list[Problem] = []
     for row, asset_id in with_opinions:
         for opinion in row.opinions:
@@ -477,6 +482,7 @@ def _attach(
     if opinion.by == "gold":
         if store.set_gold(tx, project.id, asset_id, answers, now):
             assets.count(tx, project.id, {"gold": 1})
+        economics.judge_asset(tx, project.id, asset_id)
         tally.n["gold"] += 1
     elif opinion.by == "model":
         predictor = Predictor(
@@ -526,6 +532,7 @@ def _annotate(
     )  # fmt: skip
     assets.count(tx, project.id, {"submissions": 1})
     work.add_annotation(tx, project.id, new, changed=False, seq=assets.counter(tx, project.id, "submissions"))
+    economics.judge_asset(tx, project.id, asset_id)
     assets.refresh(tx, project.id, asset_id, project.settings, now)
 
 

@@ -255,7 +255,8 @@ def _shortlists(contract: Contract, text: str) -> str:
 def _turn(template: PromptTemplate, text: str, fields: Metadata, piece: tuple[int, int] = (0, 1)) -> str:
     i, n = piece
     part = f"Part {i + 1} of {n} of a longer text; answer about this part alone.\n" if n > 1 else ""
-    return fill(template.user, {"text": part + fenced(text), "fields": shown_fields(fields)})
+    beside = shown_fields(fields)
+    return fill(template.user, {"text": part + fenced(text, beside), "fields": beside})
 
 
 def _questions(contract: Contract, ontology: Ontology) -> str:

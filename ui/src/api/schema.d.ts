@@ -156,6 +156,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/arms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare Arms
+         * @description With a suggestion against without one, where takes were drawn at random.
+         */
+        get: operations["compare_arms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/assets": {
         parameters: {
             query?: never;
@@ -378,6 +398,46 @@ export interface paths {
          * @description A model's proposal for a better definition; nothing is changed.
          */
         post: operations["draft_definition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/economics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Project Economics
+         * @description What the work cost and what it was worth, of the project or of one run.
+         */
+        get: operations["project_economics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/economics.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Economics Csv
+         * @description The same as a table.
+         */
+        get: operations["economics_csv"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1662,10 +1722,13 @@ export interface components {
          *         id: Made by the client (a UUID), so that sending it twice stores it once.
          *         prediction_id: The prediction it corrects or confirms, if one was shown.
          *         parent_id: The annotation it replaces, if any.
+         *         arm: Whether a suggestion was `shown` or `hidden`, where that was drawn at random; None outside of the experiment.
          *         taken_back: True once its author took it back; it then no longer counts.
          */
         Annotation: {
             answers: components["schemas"]["Answers"];
+            /** Arm */
+            arm?: ("shown" | "hidden") | null;
             /** Asset Id */
             asset_id: number;
             /** Author Id */
@@ -1710,6 +1773,73 @@ export interface components {
             [key: string]: components["schemas"]["ChoiceAnswer"] | components["schemas"]["ScalarAnswer"] | components["schemas"]["TextAnswer"] | components["schemas"]["SpanAnswer"] | components["schemas"]["RegionAnswer"] | components["schemas"]["RelationAnswer"] | components["schemas"]["TrackAnswer"];
         };
         /**
+         * ArmFigures
+         * @description One arm: how many submissions, how many of them timed or on gold, and means over those.
+         */
+        ArmFigures: {
+            /** Active S */
+            active_s?: number | null;
+            /** Agrees */
+            agrees?: number | null;
+            /**
+             * Judged
+             * @default 0
+             */
+            judged: number;
+            /**
+             * N
+             * @default 0
+             */
+            n: number;
+            /**
+             * On Gold
+             * @default 0
+             */
+            on_gold: number;
+            /** Right */
+            right?: number | null;
+            /**
+             * Timed
+             * @default 0
+             */
+            timed: number;
+        };
+        /**
+         * ArmsCompared
+         * @description The two arms side by side.
+         *
+         *     Attributes:
+         *         speed_up: Geometric mean of active seconds without a suggestion over that with one: 1.3 means 30 % faster with.
+         *         right: Difference in agreement with gold, shown minus hidden.
+         *         agrees: Difference in agreement with the model, shown minus hidden: how far people follow what they are shown.
+         *         left_out: Submissions not compared because their person was still learning.
+         *         message: What can be said, in one sentence.
+         */
+        ArmsCompared: {
+            agrees?: components["schemas"]["Bootstrapped"] | null;
+            /**
+             * Enough
+             * @default false
+             */
+            enough: boolean;
+            hidden: components["schemas"]["ArmFigures"];
+            /**
+             * Labels
+             * @default []
+             */
+            labels: components["schemas"]["LabelShift"][];
+            /**
+             * Left Out
+             * @default 0
+             */
+            left_out: number;
+            /** Message */
+            message: string;
+            right?: components["schemas"]["Bootstrapped"] | null;
+            shown: components["schemas"]["ArmFigures"];
+            speed_up?: components["schemas"]["Bootstrapped"] | null;
+        };
+        /**
          * Asset
          * @description One text, image or video. Its content never changes.
          *
@@ -1720,6 +1850,7 @@ export interface components {
          *         text: The content of a text asset; None where only the hot row was read.
          *         metadata: Other columns of the import.
          *         batch: Number of the batch it was last predicted in.
+         *         flags: Why it deserves a second look (`core.flags`); empty when nothing was found, None when nobody looked yet.
          *         confidence: Lowest confidence over the questions of the current prediction; None without one.
          */
         Asset: {
@@ -1729,6 +1860,8 @@ export interface components {
             confidence?: number | null;
             /** External Id */
             external_id?: string | null;
+            /** Flags */
+            flags?: ("instructions" | "role_marks" | "invisible" | "mixed_scripts")[] | null;
             /** Id */
             id: number;
             /** Metadata */
@@ -1778,6 +1911,9 @@ export interface components {
         /**
          * AssetView
          * @description Everything about one asset.
+         *
+         *     Attributes:
+         *         withheld: The caller is to label it without a suggestion, so it is not in here until they did.
          */
         AssetView: {
             /** Annotations */
@@ -1786,6 +1922,11 @@ export interface components {
             draft: components["schemas"]["Draft"] | null;
             /** Events */
             events: components["schemas"]["Event"][];
+            /**
+             * Flags
+             * @default []
+             */
+            flags: components["schemas"]["Flag"][];
             /** Names */
             names: {
                 [key: string]: string;
@@ -1794,6 +1935,11 @@ export interface components {
             prediction: components["schemas"]["Prediction"] | null;
             /** Skips */
             skips: components["schemas"]["Skip"][];
+            /**
+             * Withheld
+             * @default false
+             */
+            withheld: boolean;
         };
         /**
          * Assets
@@ -1837,6 +1983,18 @@ export interface components {
             confidence: number;
             /** N */
             n: number;
+        };
+        /**
+         * Bootstrapped
+         * @description A figure with its 95 % bootstrap interval; resampled within each person and arm.
+         */
+        Bootstrapped: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** Value */
+            value: number;
         };
         /**
          * Box
@@ -2424,6 +2582,26 @@ export interface components {
             revision: number;
         };
         /**
+         * Economics
+         * @description All figures. `people` is None for those who may not see who did what.
+         *
+         *     Attributes:
+         *         unpriced_runs: Runs whose cost is unknown; then the total is unknown too.
+         */
+        Economics: {
+            /** Labels */
+            labels: components["schemas"]["Line"][];
+            /** People */
+            people: components["schemas"]["Line"][] | null;
+            /** Predictors */
+            predictors: components["schemas"]["Line"][];
+            /** Runs */
+            runs: components["schemas"]["Line"][];
+            total: components["schemas"]["Figures"];
+            /** Unpriced Runs */
+            unpriced_runs: number;
+        };
+        /**
          * Entity
          * @description Something that mentions can mean.
          *
@@ -2625,6 +2803,102 @@ export interface components {
             value: number;
         };
         /**
+         * Figures
+         * @description The economics of some part of the work.
+         *
+         *     Attributes:
+         *         submissions: Made, those taken back or replaced too: their time was spent.
+         *         timed: How many of them have an active time; the minutes are of these.
+         *         judged: Submissions that judged a prediction, shown or not.
+         *         accepted, corrected, rejected, added: Labels, where the suggestion was shown (see `Verdict`).
+         *         correct, said: Labels the model said, and how many of them are true; where it was not shown too.
+         *         final: Labels people gave.
+         *         cost_usd: Of the model, for all it was asked; None when unknown (no price), which is not zero.
+         *         judged_usd: Of the model, for the assets that were judged.
+         *         people_usd: Active time at the project's hourly rate; None without one.
+         */
+        Figures: {
+            /**
+             * Accepted
+             * @default 0
+             */
+            accepted: number;
+            /**
+             * Active Min
+             * @default 0
+             */
+            active_min: number;
+            /**
+             * Added
+             * @default 0
+             */
+            added: number;
+            /**
+             * Correct
+             * @default 0
+             */
+            correct: number;
+            /**
+             * Corrected
+             * @default 0
+             */
+            corrected: number;
+            /** Cost Usd */
+            cost_usd?: number | null;
+            /**
+             * Final
+             * @default 0
+             */
+            final: number;
+            /**
+             * Idle Min
+             * @default 0
+             */
+            idle_min: number;
+            /**
+             * Judged
+             * @default 0
+             */
+            judged: number;
+            /** Judged Usd */
+            judged_usd?: number | null;
+            /** Labels Per Active Hour */
+            labels_per_active_hour?: number | null;
+            /** People Usd */
+            people_usd?: number | null;
+            /**
+             * Rejected
+             * @default 0
+             */
+            rejected: number;
+            /**
+             * Said
+             * @default 0
+             */
+            said: number;
+            /**
+             * Submissions
+             * @default 0
+             */
+            submissions: number;
+            /**
+             * Timed
+             * @default 0
+             */
+            timed: number;
+            /** Usd Per Accepted */
+            usd_per_accepted?: number | null;
+            /** Usd Per Correct */
+            usd_per_correct?: number | null;
+            /** Usd Per Final */
+            usd_per_final?: number | null;
+            /**
+             * Wait Min
+             * @default 0
+             */
+            wait_min: number;
+        };
+        /**
          * FilePreview
          * @description What a file holds, before anything is imported.
          *
@@ -2655,6 +2929,7 @@ export interface components {
          *
          *     Attributes:
          *         label: A label id in the shown answers (people's if there are any, else the model's).
+         *         flag: A kind of flag (`core.flags`), or `any`.
          *         text: Occurs in the text or the external id, whatever the case.
          *         model_vs_human: `changed`: a person changed what the model said; `kept`: they did not.
          */
@@ -2667,6 +2942,8 @@ export interface components {
             confidence_above?: number | null;
             /** Confidence Below */
             confidence_below?: number | null;
+            /** Flag */
+            flag?: ("instructions" | "role_marks" | "invisible" | "mixed_scripts") | "any" | null;
             /** Gold */
             gold?: boolean | null;
             /** Label */
@@ -2680,6 +2957,33 @@ export interface components {
              * @default
              */
             text: string;
+        };
+        /**
+         * Flag
+         * @description One place that deserves a look.
+         *
+         *     Attributes:
+         *         start: First code point, inclusive; `end` exclusive.
+         *         field: Name of the metadata field it stands in; empty for the text itself.
+         *         note: What is there in plain words; for hidden text the text itself.
+         */
+        Flag: {
+            /** End */
+            end: number;
+            /**
+             * Field
+             * @default
+             */
+            field: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "instructions" | "role_marks" | "invisible" | "mixed_scripts";
+            /** Note */
+            note: string;
+            /** Start */
+            start: number;
         };
         /**
          * Formats
@@ -2961,6 +3265,19 @@ export interface components {
             synonyms: string[];
         };
         /**
+         * LabelShift
+         * @description Share of submissions with this label in each arm; `shift` is shown minus hidden.
+         */
+        LabelShift: {
+            /** Hidden */
+            hidden: number;
+            /** Key */
+            key: string;
+            shift: components["schemas"]["Bootstrapped"];
+            /** Shown */
+            shown: number;
+        };
+        /**
          * LearningState
          * @description How far the local models are: what they learned from and when they learn again.
          */
@@ -2975,6 +3292,17 @@ export interface components {
             submissions_since: number;
             /** Training */
             training: boolean;
+        };
+        /**
+         * Line
+         * @description Figures of one run, predictor, label or person, with its name as people know it.
+         */
+        Line: {
+            figures: components["schemas"]["Figures"];
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
         };
         /**
          * LocalModel
@@ -3835,6 +4163,7 @@ export interface components {
              *       "idle_after_s": 15,
              *       "learn_every": 10,
              *       "lease_s": 900,
+             *       "no_suggestion_share": 0,
              *       "order": "uncertain",
              *       "people_per_asset": 1,
              *       "private": false,
@@ -3891,6 +4220,8 @@ export interface components {
          *         learn_every: Retrain the local models after this many new submissions; 0 turns them off.
          *         batch_size: Assets per batch of a model run.
          *         idle_after_s: A pause longer than this does not count as active time.
+         *         no_suggestion_share: Share of takes, drawn at random, that show no suggestion, so that its help can be measured.
+         *         person_usd_per_hour: What an hour of a person's work costs; None when unknown (their cost is then not counted).
          */
         ProjectSettings: {
             /**
@@ -3934,6 +4265,11 @@ export interface components {
              */
             lease_s: number;
             /**
+             * No Suggestion Share
+             * @default 0
+             */
+            no_suggestion_share: number;
+            /**
              * Order
              * @default uncertain
              * @enum {string}
@@ -3944,6 +4280,8 @@ export interface components {
              * @default 1
              */
             people_per_asset: number;
+            /** Person Usd Per Hour */
+            person_usd_per_hour?: number | null;
             /**
              * Private
              * @default false
@@ -5307,13 +5645,22 @@ export interface components {
          * @description An asset handed to a person, with all that is needed to show it.
          *
          *     Attributes:
+         *         arm: Whether the suggestion is shown or withheld, where that was drawn at random.
+         *         flags: Places that deserve a look: words aimed at a model, characters nobody sees.
          *         answers: What the person already answered, when they come back to it.
          *         parent_id: Their earlier submission that a new one would replace.
          */
         Turn: {
             answers?: components["schemas"]["Answers"] | null;
+            /** Arm */
+            arm?: ("shown" | "hidden") | null;
             asset: components["schemas"]["Asset"];
             draft: components["schemas"]["Draft"] | null;
+            /**
+             * Flags
+             * @default []
+             */
+            flags: components["schemas"]["Flag"][];
             /** Ontology Version */
             ontology_version: number;
             /** Parent Id */
@@ -5323,7 +5670,7 @@ export interface components {
              * Why
              * @enum {string}
              */
-            why: "least_confident" | "audit" | "sample" | "not_predicted" | "arrival" | "random" | "sent_back" | "again";
+            why: "least_confident" | "audit" | "sample" | "not_predicted" | "arrival" | "random" | "sent_back" | "again" | "flagged";
             /** Why Text */
             why_text: string;
         };
@@ -5699,6 +6046,37 @@ export interface operations {
             };
         };
     };
+    compare_arms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArmsCompared"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_assets: {
         parameters: {
             query?: {
@@ -5707,6 +6085,7 @@ export interface operations {
                 confidence_below?: number | null;
                 confidence_above?: number | null;
                 text?: string;
+                flag?: ("instructions" | "role_marks" | "invisible" | "mixed_scripts") | "any" | null;
                 batch?: number | null;
                 author_id?: number | null;
                 gold?: boolean | null;
@@ -6132,6 +6511,68 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["DefinitionDraft"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    project_economics: {
+        parameters: {
+            query?: {
+                run?: number | null;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Economics"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    economics_csv: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {

@@ -27,6 +27,7 @@ export const annotate = {
   unreadParts: { one: "One part could not be read", other: "{n} parts could not be read" },
   moreSpans: { one: "and one more in the text", other: "and {n} more in the text" },
   noSuggestion: "No suggestion yet",
+  withheld: "Suggestion withheld",
   labels: "Labels",
   spans: "Spans",
   noSpans: "Nothing marked yet. Move to a word with the arrow keys and press a digit, or select text with the mouse.",

@@ -14,6 +14,7 @@ import { digitOf, inDialog, keyOf, match, ownsKey, typingIn } from "../../keys";
 import { useMe } from "../../app/me";
 import type { Outbox } from "../../outbox/outbox";
 import { outboxOf } from "../../outbox/server";
+import { FlagNotice, type Flag } from "../../parts/flags";
 import { useLive } from "../../parts/live";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
@@ -27,6 +28,7 @@ import { TextStage } from "./TextStage";
 import { useWork } from "./useWork";
 
 const NO_PIECES: readonly { readonly start: number }[] = [];
+const NO_FLAGS: readonly Flag[] = [];
 
 export default function AnnotateScreen() {
   const project = Number(useParams()["id"]);
@@ -158,6 +160,7 @@ export async function takeBack(project: number, outbox: Outbox, queue: Queue): P
 
 function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoSubmit, outbox, onDone }: EditorProps) {
   const region = useRef<HTMLDivElement>(null);
+  const [reveal, setReveal] = useState(false);
   const [guide, setGuide] = useState(false);
   const [skipping, setSkipping] = useState(false);
   const [searching, setSearching] = useState(false);
@@ -376,7 +379,8 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
     // The region takes the single keys; they never fire while a field outside of it has the focus.
     <div className="lw-work" ref={region} tabIndex={-1} onKeyDown={(event) => { press(event.nativeEvent); }} onClick={refocus}>
       <main className="lw-stage" id="main">
-        <TextStage given={given} state={state} pieces={turn.prediction?.pieces ?? NO_PIECES} dispatch={dispatch} />
+        <FlagNotice flags={turn.flags ?? NO_FLAGS} shown={reveal} show={setReveal} />
+        <TextStage given={given} state={state} pieces={turn.prediction?.pieces ?? NO_PIECES} dispatch={dispatch} flags={turn.flags ?? NO_FLAGS} reveal={reveal} />
         <Metadata turn={turn} />
       </main>
       <aside className="lw-side" aria-label={t("annotate.labels")}>
@@ -392,7 +396,7 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
         <span className="lw-why">
           <span>{t("annotate.why", { why: turn.why_text })}</span>{" "}
           <span className="lw-dim">
-            {turn.prediction === null ? t("annotate.noSuggestion") : t("annotate.suggestion", { model: turn.prediction?.predictor_title ?? "" })}
+            {turn.prediction === null ? t(turn.arm === "hidden" ? "annotate.withheld" : "annotate.noSuggestion") : t("annotate.suggestion", { model: turn.prediction?.predictor_title ?? "" })}
             {typeof sure === "number" ? ` · ${t("annotate.confidence", { n: Math.round(sure * 100) })}` : ""}
           </span>
         </span>
