@@ -3,10 +3,11 @@
 Hides every network connection the package opens by itself. `pool.Pool` is the only place that opens one.
 """
 
-from labelwright.providers.pool import Endpoint, Pool, RetryPolicy
+from labelwright.providers.pool import Pool, RetryPolicy
 from labelwright.providers.price import cost_usd
 from labelwright.providers.privacy import Privacy, is_local
 from labelwright.providers.probe import probe
+from labelwright.providers.wire import Endpoint
 
 __all__ = [
     "Endpoint",

@@ -9,8 +9,9 @@ from labelwright.core.errors import ProviderError
 from labelwright.core.exchange import Message, Reply, Request
 from labelwright.core.project import Capabilities
 from labelwright.providers.chat import Structure, clean
-from labelwright.providers.pool import Endpoint, Pool
+from labelwright.providers.pool import Pool
 from labelwright.providers.privacy import Privacy
+from labelwright.providers.wire import Endpoint
 
 _MOST_MODELS = 1_000
 # No model says these words unless the schema makes it.
