@@ -32,7 +32,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 MEDIAN_S, SIGMA, FAULTS, SEED = 0.3, 0.4, 0.05, 11
 TIMEOUT_S, REFUSAL_S = 5.0, 0.02
@@ -100,8 +100,8 @@ def answer_body() -> bytes:
 class Connection(asyncio.Protocol):
     """One connection; requests come one after another on it."""
 
-    seen: Counter[int] = Counter()
-    answered: Counter[int] = Counter()
+    seen: ClassVar[Counter[int]] = Counter()
+    answered: ClassVar[Counter[int]] = Counter()
     in_flight = peak = 0
     whole = b""
 

@@ -331,11 +331,12 @@ class Asking:
         now, run_id = self._workbench.now(), self._run.id
         prompt = completion = retried = 0
         usd: Decimal | None = Decimal(0)
+        kept: list[exchange.Kept] = []
         for asset_id, asked in ready.items():
             costs: list[Decimal | None] = []
             for part, (request, reply) in sorted(asked.replies.items())[asked.kept :]:
                 digest = hashlib.sha256(request.model_dump_json(exclude={"tag"}).encode()).hexdigest()
-                exchange.keep_reply(tx, run_id, asset_id, part, digest, reply, now)
+                kept.append(exchange.Kept(asset_id=asset_id, part=part, request_sha256=digest, reply=reply))
                 prompt += reply.usage.prompt_tokens or 0
                 completion += reply.usage.completion_tokens or 0
                 retried += reply.attempts - 1 + (part > 0)
@@ -351,6 +352,7 @@ class Asking:
             known = [cost for cost in costs if cost is not None]
             asked.usd = sum(known, asked.usd or Decimal(0)) if len(known) == len(costs) else None
             usd = None if usd is None or asked.usd is None else usd + sum(known, Decimal(0))
+        exchange.keep_replies(tx, run_id, kept, now)
         priced = None not in self._price
         runs.spend(tx, run_id, prompt, completion, retried, usd if priced else None)
         self._spent += usd or Decimal(0)

@@ -78,22 +78,38 @@ def add_prediction(
     at: datetime,
 ) -> int:
     """Store what a model answered; returns the id. Making it the current one is `store.asset.refresh`."""
-    return inserted_id(
-        tx.execute(
-            t.prediction.insert().values(
-                project_id=project_id,
-                asset_id=asset_id,
-                run_id=run_id,
-                predictor_sha256=predictor_sha256,
-                ontology_version=ontology_version,
-                answers=reading.answers.model_dump(mode="json"),
-                confidence={key: value.model_dump(mode="json") for key, value in reading.confidence.items()},
-                problems=[problem.model_dump(mode="json") for problem in reading.problems],
-                lowest=reading.lowest,
-                created_at=at,
-            )
-        )
-    )
+    return add_predictions(
+        tx, project_id, run_id, predictor_sha256, ontology_version, {asset_id: reading}, at
+    )[asset_id]
+
+
+def add_predictions(
+    tx: Tx,
+    project_id: int,
+    run_id: int | None,
+    predictor_sha256: str,
+    ontology_version: int,
+    readings: Mapping[int, Reading],
+    at: datetime,
+) -> dict[int, int]:
+    """Store what a model answered about several assets; returns asset id -> prediction id."""
+    if not readings:
+        return {}
+    rows = [
+        {
+            "project_id": project_id, "asset_id": asset_id, "run_id": run_id, "predictor_sha256": predictor_sha256,
+            "ontology_version": ontology_version, "answers": reading.answers.model_dump(mode="json"),
+            "confidence": {key: value.model_dump(mode="json") for key, value in reading.confidence.items()},
+            "problems": [problem.model_dump(mode="json") for problem in reading.problems],
+            "lowest": reading.lowest, "created_at": at,
+        }
+        for asset_id, reading in readings.items()
+    ]  # fmt: skip
+    ids = tx.execute(_ADD_PREDICTIONS, rows).scalars()
+    return dict(zip(readings, (int(each) for each in ids), strict=True))
+
+
+_ADD_PREDICTIONS = t.prediction.insert().returning(t.prediction.c.id, sort_by_parameter_order=True)
 
 
 # --- runs ---------------------------------------------------------------------------------------------------------
@@ -353,18 +369,11 @@ def finish(tx: Tx, run_id: int, outcomes: Sequence[Outcome], at: datetime) -> No
     """Note how assets ended, and count them."""
     if not outcomes:
         return
-    c = t.run_asset.c
     tx.execute(
-        t.run_asset.update()
-        .where(c.run_id == run_id, c.asset_id == sa.bindparam("b_asset_id"))
-        .values(
-            state=sa.bindparam("b_state"), cause=sa.bindparam("b_cause"), message=sa.bindparam("b_message"),
-            prediction_id=sa.bindparam("b_prediction_id"), latency_s=sa.bindparam("b_latency_s"),
-            cost_usd=sa.bindparam("b_cost_usd"), finished_at=sa.bindparam("b_finished_at"),
-        ),
+        _FINISH,
         [
             {
-                "b_asset_id": o.asset_id, "b_state": "done" if o.cause is None else "failed", "b_cause": o.cause,
+                "b_run_id": run_id, "b_asset_id": o.asset_id, "b_state": "done" if o.cause is None else "failed", "b_cause": o.cause,
                 "b_message": o.message, "b_prediction_id": o.prediction_id, "b_latency_s": o.latency_s,
                 "b_cost_usd": o.cost_usd, "b_finished_at": at,
             }
@@ -382,6 +391,17 @@ def finish(tx: Tx, run_id: int, outcomes: Sequence[Outcome], at: datetime) -> No
         .where(t.run.c.id == run_id)
         .values(failures=failures, failed=t.run.c.failed + failed, done=t.run.c.done + len(outcomes) - failed)
     )
+
+
+_FINISH = (
+    t.run_asset.update()
+    .where(t.run_asset.c.run_id == sa.bindparam("b_run_id"), t.run_asset.c.asset_id == sa.bindparam("b_asset_id"))
+    .values(
+        state=sa.bindparam("b_state"), cause=sa.bindparam("b_cause"), message=sa.bindparam("b_message"),
+        prediction_id=sa.bindparam("b_prediction_id"), latency_s=sa.bindparam("b_latency_s"),
+        cost_usd=sa.bindparam("b_cost_usd"), finished_at=sa.bindparam("b_finished_at"),
+    )
+)  # fmt: skip
 
 
 def failures_sample(tx: Tx, run_id: int, per_cause: int = 3) -> dict[str, list[tuple[int, str]]]:
