@@ -5,7 +5,6 @@ it is sent, a reply is kept before it is read, and a prediction is stored togeth
 What was asked but not answered is asked again after a restart; what was answered is only read.
 """
 
-import hashlib
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from labelwright.core.errors import LabelwrightError, NotFound, ProviderError
 from labelwright.core.exchange import Message, Reply, Request, Usage
 from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import PromptedModel, Reading, Run
+from labelwright.core.price import Price
 from labelwright.core.problem import excerpt
 from labelwright.core.project import Project, PromptTemplate
 from labelwright.flows import models, prompts
@@ -25,16 +25,17 @@ from labelwright.flows.jobs import Control
 from labelwright.flows.settle import failure_of, store_readings
 from labelwright.prompting import estimate_tokens, read
 from labelwright.providers import Endpoint, cost_usd
+from labelwright.providers.price import add_usage
 from labelwright.store import asset as assets
-from labelwright.store import exchange
+from labelwright.store import cache, exchange
 from labelwright.store import project as projects
 from labelwright.store import run as runs
 from labelwright.store import tables as t
 from labelwright.store.db import Tx
 from labelwright.workbench import Workbench
 
-FLUSH_S = 0.02
-"""Replies wait at most this long before they are stored; what a crash can lose is what came in since."""
+FLUSH_S = 0.05
+"""Replies wait about this long before they are stored; what a crash can lose is what came in since."""
 
 FLUSH_N = 64
 STATE_LOOK_S = 0.4
@@ -57,6 +58,7 @@ class _Asked:
 
     Attributes:
         kept: How many replies are stored and billed already.
+        keys: Part -> key of its request in the cache.
         repair: Whether it was asked once more because the first reply could not be read.
     """
 
@@ -65,6 +67,7 @@ class _Asked:
     replies: dict[int, tuple[Request, Reply]] = field(default_factory=dict)
     kept: int = 0
     repair: bool = False
+    keys: dict[int, str] = field(default_factory=dict)
     error: ProviderError | None = None
     repair_error: ProviderError | None = None
     sent: bool = False
@@ -76,7 +79,15 @@ class _Asked:
 
 
 class Asking:
-    """One run being carried out by one worker."""
+    """One run being carried out by one worker.
+
+    Attributes:
+        halted: Why the run should pause; empty when it should not.
+        cancelled: A person cancelled it, and all that could be taken in is.
+    """
+
+    batch = False
+    cancelled = False
 
     def __init__(
         self, workbench: Workbench, project: Project, run: Run, ontology: Ontology, control: Control | None
@@ -97,7 +108,7 @@ class Asking:
         self._recent: deque[str] = deque(maxlen=_WINDOW)
         self._flushed_at = self._looked_at = time.monotonic()
         self._live = True
-        self._price: tuple[float | None, float | None] = (None, None)
+        self._price: Price | None = None
 
     def go(self) -> None:
         """Ask about everything that is pending, until done or stopped; `halted` says why it should pause, if so."""
@@ -119,6 +130,7 @@ class Asking:
         self._give_up_repairs()
         self._flush()
         with self._workbench.store.write() as tx:
+            cache.trim(tx, self._workbench.settings.cache_mb * 1_000_000)
             sent = [asset_id for asset_id, asked in self._open.items() if asked.sent]
             runs.put_back(tx, self._run.id, sent, sent=True)
             unsent = runs.asset_ids(tx, self._run.id, "asked")
@@ -136,7 +148,7 @@ class Asking:
                                "start a new run")  # fmt: skip
             endpoint = models.endpoint(tx, self._workbench, provider)
             template = prompts.template_of(tx, run.project_id, self.engine.template_version)
-            self._price = (provider.input_usd_per_mtok, provider.output_usd_per_mtok)
+            self._price = models.price(provider, self.engine.model, self._workbench)
             if run.started_at is None:
                 shown = prompts.examples_for(tx, self._project, self._ontology, policy, run.batch, provider)
                 runs.change(
@@ -156,8 +168,12 @@ class Asking:
                 )
         return endpoint, template, shown
 
-    def read_kept(self) -> None:
-        """After a crash: read replies that were kept but not read; what was only asked becomes pending again."""
+    def read_kept(self, *, ask_again: bool = True) -> None:
+        """After a crash: read replies that were kept but not read; what was only asked becomes pending again.
+
+        Args:
+            ask_again: False leaves what was only asked as it is: the answer lies elsewhere.
+        """
         parts, after = self._parts(), 0
         while True:
             with self._workbench.store.read() as tx:
@@ -176,6 +192,8 @@ class Asking:
             }
             with self._workbench.store.write() as tx:
                 self._store(tx, readings)
+        if not ask_again:
+            return
         with self._workbench.store.write() as tx:
             runs.put_back(tx, self._run.id, runs.asset_ids(tx, self._run.id, "asked"), sent=True)
 
@@ -190,23 +208,44 @@ class Asking:
     ) -> Iterator[Request]:
         """Requests in the order of the run, a few assets at a time, so that a long run needs little memory."""
         chunk = max(8, min(FLUSH_N, 2 * endpoint.concurrency))
-        while not self.halted:
+        while not self.halted and not self._should_stop():
             with self._workbench.store.write() as tx:
                 ids = runs.take_pending(tx, self._run.id, chunk)
                 found = assets.get_many(tx, ids)
             if not ids:
                 return
-            for asset_id in ids:
-                yield from self._repair_requests()
-                asset = found[asset_id]
-                asked = prompts.requests_for(
-                    self._ontology, asset_id, asset.text or "", dict(asset.metadata),
+            every = {
+                asset_id: prompts.requests_for(
+                    self._ontology, asset_id, found[asset_id].text or "", dict(found[asset_id].metadata),
                     template=template, shown=shown, engine=self.engine,
-                )  # fmt: skip
-                if not self._reserve(asked):
+                )
+                for asset_id in ids
+            }  # fmt: skip
+            known = self._known([request for asked in every.values() for request in asked])
+            for asset_id, asked in every.items():
+                yield from self._repair_requests()
+                wanted = tuple(request for request in asked if request.tag not in known)
+                if not self._reserve(wanted):
                     return
-                self._open[asset_id] = _Asked(asset.text or "", len(asked), sent=True)
-                yield from asked
+                self._open[asset_id] = _Asked(found[asset_id].text or "", len(asked), sent=True)
+                for request in asked:
+                    if request.tag in known:
+                        self._on_reply(request, known[request.tag])
+                yield from wanted
+
+    def _known(self, requests: list[Request]) -> dict[str, Reply]:
+        """Replies of the cache to some of these requests, by tag."""
+        if not self._run.use_cache or self._workbench.settings.cache_mb == 0:
+            return {}
+        keys = {request.tag: self._key(request) for request in requests if cache.may_repeat(request)}
+        if not keys:
+            return {}
+        with self._workbench.store.write() as tx:
+            found = cache.look(tx, self._project.id, list(keys.values()), self._workbench.now())
+        return {tag: found[key].model_copy(update={"tag": tag}) for tag, key in keys.items() if key in found}
+
+    def _key(self, request: Request) -> str:
+        return cache.key_of(self.engine.provider_url, request)
 
     def _repair_requests(self) -> Iterator[Request]:
         while self._repairs and not self.halted:
@@ -251,12 +290,11 @@ class Asking:
         if cap is None:
             return True
         worst = {
-            request.tag: cost_usd(
+            request.tag: self._cost(
                 Usage(
                     prompt_tokens=round(prompts.prompt_tokens(request) * 1.3),
                     completion_tokens=request.max_tokens,
-                ),
-                *self._price,
+                )
             )
             or Decimal(0)
             for request in asked
@@ -317,60 +355,81 @@ class Asking:
         with self._workbench.store.write() as tx:
             self._keep(tx, ready)
         readings = {}
+        fresh: dict[str, Reply] = {}
         for asset_id, asked in ready.items():
             if asked.error is None:
                 replies = tuple(reply for _, (_, reply) in sorted(asked.replies.items()))
                 reading = read(self._ontology, asked.text, replies)
                 if not self._ask_once_more(asset_id, asked, reading):
                     readings[asset_id] = (reading, replies, asked.usd)
+                    if not asked.repair and failure_of(self._ontology, reading) is None:
+                        fresh |= self._cacheable(asked)
         with self._workbench.store.write() as tx:
             self._store(tx, readings, failed)
+            cache.put(tx, self._project.id, fresh, self._workbench.now())
+
+    def _cacheable(self, asked: _Asked) -> dict[str, Reply]:
+        """Replies that may answer the same request again, by key."""
+        if self._workbench.settings.cache_mb == 0:
+            return {}
+        return {
+            asked.keys[part]: reply
+            for part, (request, reply) in asked.replies.items()
+            if not reply.cached and reply.finish == "stop" and cache.may_repeat(request)
+        }
 
     def _keep(self, tx: Tx, ready: dict[int, _Asked]) -> None:
         """Raw replies and what they cost, of failed attempts too."""
         now, run_id = self._workbench.now(), self._run.id
-        prompt = completion = retried = 0
+        usages: list[Usage] = []
+        retried = from_cache = 0
         usd: Decimal | None = Decimal(0)
         kept: list[exchange.Kept] = []
         for asset_id, asked in ready.items():
             costs: list[Decimal | None] = []
             for part, (request, reply) in sorted(asked.replies.items())[asked.kept :]:
-                digest = hashlib.sha256(request.model_dump_json(exclude={"tag"}).encode()).hexdigest()
-                kept.append(exchange.Kept(asset_id=asset_id, part=part, request_sha256=digest, reply=reply))
-                prompt += reply.usage.prompt_tokens or 0
-                completion += reply.usage.completion_tokens or 0
-                retried += reply.attempts - 1 + (part > 0)
-                costs.append(self._bill(request, reply.usage, reply.text))
+                key = asked.keys[part] = self._key(request)
+                kept.append(exchange.Kept(asset_id=asset_id, part=part, request_sha256=key, reply=reply))
+                usages.append(reply.usage)
+                retried += max(0, reply.attempts - 1) + asked.repair * (part > 0)
+                from_cache += reply.cached
+                costs.append(Decimal(0) if reply.cached else self._bill(request, reply.usage, reply.text))
             asked.kept = len(asked.replies)
             error = asked.error or asked.repair_error
             if error is not None:
-                billed = error.usage or Usage()
-                prompt += billed.prompt_tokens or 0
-                completion += billed.completion_tokens or 0
+                usages.append(error.usage or Usage())
                 retried += max(0, error.attempts - 1)
-                costs.append(cost_usd(billed, *self._price) or Decimal(0))
+                costs.append(self._cost(error.usage or Usage()) or Decimal(0))
             known = [cost for cost in costs if cost is not None]
             asked.usd = sum(known, asked.usd or Decimal(0)) if len(known) == len(costs) else None
             usd = None if usd is None or asked.usd is None else usd + sum(known, Decimal(0))
         exchange.keep_replies(tx, run_id, kept, now)
-        priced = None not in self._price
-        runs.spend(tx, run_id, prompt, completion, retried, usd if priced else None)
+        total = add_usage(usages)
+        runs.spend(
+            tx,
+            run_id,
+            runs.Spent(
+                prompt_tokens=total.prompt_tokens or 0, completion_tokens=total.completion_tokens or 0,
+                cached_tokens=total.cached_tokens or 0, reasoning_tokens=total.reasoning_tokens or 0,
+                retried=retried, from_cache=from_cache, usd=usd if self._price is not None else None,
+            ),
+        )  # fmt: skip
         self._spent += usd or Decimal(0)
+
+    def _cost(self, usage: Usage) -> Decimal | None:
+        return cost_usd(usage, self._price, batch=self.batch)
 
     def _bill(self, request: Request, usage: Usage, text: str) -> Decimal | None:
         """Cost of a reply; estimated where the endpoint did not count, so that the cap holds all the same."""
-        counted = Usage(
-            prompt_tokens=usage.prompt_tokens
-            if usage.prompt_tokens is not None
-            else prompts.prompt_tokens(request),
-            completion_tokens=(
-                usage.completion_tokens if usage.completion_tokens is not None else estimate_tokens(text)
-            ),
-        )
-        return cost_usd(counted, *self._price)
+        estimated: dict[str, int] = {}
+        if usage.prompt_tokens is None:
+            estimated["prompt_tokens"] = prompts.prompt_tokens(request)
+        if usage.completion_tokens is None:
+            estimated["completion_tokens"] = estimate_tokens(text)
+        return self._cost(usage.model_copy(update=estimated))
 
     def _usd(self, replies: tuple[Reply, ...]) -> Decimal | None:
-        costs = [cost_usd(reply.usage, *self._price) for reply in replies]
+        costs = [Decimal(0) if reply.cached else self._cost(reply.usage) for reply in replies]
         return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
 
     def _store(
@@ -385,7 +444,7 @@ class Asking:
         for asset_id, asked in (failed or {}).items():
             error = asked.error
             assert error is not None
-            if error.code in _NOT_ITS_FAULT:
+            if self._is_asked_again(asset_id, error):
                 runs.put_back(tx, self._run.id, [asset_id], sent=asked.sent)
             else:
                 message = excerpt(_sentence(error), 400)
@@ -403,6 +462,11 @@ class Asking:
                 sa.select(t.run.c.done, t.run.c.failed, t.run.c.total).where(t.run.c.id == self._run.id)
             ).one()
             self._control.save(tx, done=row.done + row.failed, total=row.total)
+
+    def _is_asked_again(self, asset_id: int, error: ProviderError) -> bool:
+        """Whether the asset stays in the run, because the failure is not its fault."""
+        del asset_id
+        return error.code in _NOT_ITS_FAULT
 
     def _give_up_when_hopeless(self) -> None:
         bad = [cause for cause in self._recent if cause]

@@ -11,17 +11,19 @@ from typing import Any, Literal
 from labelwright.core.access import Actor
 from labelwright.core.errors import Conflict, Invalid, LabelwrightError, NotFound
 from labelwright.core.job import Job
-from labelwright.core.predictor import Run
+from labelwright.core.predictor import How, Run
 from labelwright.core.project import Project
 from labelwright.core.value import Value
-from labelwright.flows import asking, guard, prompts
-from labelwright.flows.jobs import Control, Report, Stopped
+from labelwright.flows import asking, guard, models, prompts
+from labelwright.flows.batching import Batching
+from labelwright.flows.jobs import Control, Later, Report, Stopped
 from labelwright.flows.prompts import Plan
 from labelwright.store import asset as assets
-from labelwright.store import history, jobs, work
+from labelwright.store import history, jobs, remote, work
 from labelwright.store import project as projects
 from labelwright.store import run as runs
 from labelwright.store.db import Tx, lock_project
+from labelwright.store.remote import RemoteBatch
 from labelwright.workbench import Workbench
 
 
@@ -42,12 +44,21 @@ class ShownExample(Value):
 
 
 class RunView(Value):
-    """A run with what a person wants to look into."""
+    """A run with what a person wants to look into.
+
+    Attributes:
+        confirmed: Assets whose prediction a person submitted unchanged.
+        usd_per_confirmed: Cost of the run over these; None while there is none, or the cost is unknown.
+        remote: What lies at the provider's batch API, or did last.
+    """
 
     run: Run
     failures_sample: dict[str, tuple[FailedAsset, ...]]
     examples: tuple[ShownExample, ...]
     plan: Plan | None = None
+    confirmed: int = 0
+    usd_per_confirmed: Decimal | None = None
+    remote: RemoteBatch | None = None
 
 
 # --- start ----------------------------------------------------------------------------------------------------------
@@ -62,6 +73,8 @@ def start_run(
     batch_size: int | None = None,
     batches: int | None = 1,
     cost_cap_usd: Decimal | None = None,
+    how: How = "now",
+    use_cache: bool = True,
 ) -> Run:
     """Queue a run over the next unpredicted assets; returns the first run of the series.
 
@@ -73,6 +86,8 @@ def start_run(
         batch_size: Assets per batch; the project's setting when None.
         batches: How many batches one after another; None for all that is left.
         cost_cap_usd: The series pauses before it would pass this.
+        how: At once, or through the provider's batch API.
+        use_cache: Take replies from the cache of this installation where it has them.
 
     Raises:
         Conflict: Everything has been predicted.
@@ -85,11 +100,13 @@ def start_run(
         raise Invalid("bad_batch_size", "a batch has 1 to 100,000 assets")
     with workbench.store.write() as tx:
         project = guard.project(tx, actor, project_id, "run_models")
-        _check_cap(tx, project, plan, cost_cap_usd)
+        _check_cap(tx, workbench, project, plan, cost_cap_usd)
         options = {
             "plan": plan.model_dump(mode="json"),
             "batch_size": batch_size or project.settings.batch_size,
             "batches_left": None if batches is None else batches - 1,
+            "how": how,
+            "use_cache": use_cache,
         }
         run_id = _add_batch(tx, workbench, project, plan, options, cost_cap_usd, actor.user_id)
         if run_id is None:
@@ -106,16 +123,16 @@ def start_run(
         return _run(tx, project_id, run_id)
 
 
-def _check_cap(tx: Tx, project: Project, plan: Plan, cap: Decimal | None) -> None:
+def _check_cap(tx: Tx, workbench: Workbench, project: Project, plan: Plan, cap: Decimal | None) -> None:
     _, provider = prompts.predictor_of(tx, project, plan)
     if cap is None:
         return
     if not cap.is_finite() or cap <= 0:
         raise Invalid("bad_cap", "the cost cap is an amount above 0")
-    if provider.input_usd_per_mtok is None or provider.output_usd_per_mtok is None:
+    if models.price(provider, plan.model, workbench) is None:
         raise Invalid(
-            "no_price", f"the prices of {provider.name!r} are not set, so a cost cap cannot be kept",
-            "enter the prices of the provider, or start without a cap",
+            "no_price", f"the price of {plan.model!r} at {provider.name!r} is not set, so a cost cap cannot be kept",
+            "enter it in the price table of the provider, or start without a cap",
         )  # fmt: skip
 
 
@@ -135,7 +152,7 @@ def _add_batch(
         return None
     batch = runs.next_batch(tx, project.id)
     predictor, provider = prompts.predictor_of(tx, project, plan)
-    priced = provider.input_usd_per_mtok is not None and provider.output_usd_per_mtok is not None
+    priced = models.price(provider, plan.model, workbench) is not None
     runs.set_batch(tx, chosen, batch)
     return runs.add(
         tx, project.id, "batch", batch, predictor, chosen,
@@ -172,7 +189,7 @@ def start_trials(
         ids = []
         for plan in plans:
             predictor, provider = prompts.predictor_of(tx, project, plan)
-            priced = provider.input_usd_per_mtok is not None and provider.output_usd_per_mtok is not None
+            priced = models.price(provider, plan.model, workbench) is not None
             options = {"plan": plan.model_dump(mode="json"), "on": on}
             ids.append(
                 runs.add(
@@ -244,6 +261,9 @@ def view_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -
                         answers=answers,
                     )
                 )
+        confirmed = runs.confirmed(tx, run_id)
+        lying = remote.newest(tx, run_id)
+    cost = row.run.cost_usd
     return RunView(
         run=row.run,
         failures_sample={
@@ -252,6 +272,9 @@ def view_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -
         },
         examples=tuple(shown),
         plan=Plan.model_validate(row.options["plan"]) if "plan" in row.options else None,
+        confirmed=confirmed,
+        usd_per_confirmed=cost / confirmed if cost is not None and confirmed else None,
+        remote=lying,
     )
 
 
@@ -303,12 +326,22 @@ def resume_run(
 def cancel_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> Run:
     """End a run; its predictions stay, assets it did not reach may be covered by another run.
 
+    One that lies at a provider's batch API ends when the provider has cancelled the batch and what it answered before
+    is taken in: that is billed all the same.
+
     Raises:
         Conflict: It has ended.
     """
     with workbench.store.write() as tx:
         row = steered(tx, actor, project_id, run_id, ("queued", "running", "paused"), "cancel")
-        _cancel(tx, workbench, row.run, actor.user_id, f"cancelled by {actor.display_name or actor.name}")
+        reason = f"cancelled by {actor.display_name or actor.name}"
+        lying = remote.newest(tx, run_id, only_open=True)
+        if lying is not None and not lying.cancel_wanted:
+            remote.change(tx, lying.id, cancel_wanted=True)
+            _go_on(tx, workbench, project_id, row, actor.user_id)
+            runs.change(tx, run_id, stop_reason=f"{reason}; waiting for the provider to stop")
+        else:
+            _cancel(tx, workbench, row.run, actor.user_id, reason)
         return _run(tx, project_id, run_id)
 
 
@@ -336,8 +369,11 @@ def retry_failed(workbench: Workbench, actor: Actor, project_id: int, run_id: in
 
 def _go_on(tx: Tx, workbench: Workbench, project_id: int, row: runs.RunRow, user_id: int) -> None:
     _set_state(tx, workbench, project_id, row.run.id, "queued", "", user_id)
-    if not _has_live_job(tx, row):
-        # Otherwise the job that is about to leave it sees the new state and stays.
+    if _has_live_job(tx, row):
+        # The job that is about to leave it sees the new state and stays; one that sleeps wakes up.
+        assert row.job_id is not None
+        jobs.change(tx, row.job_id, wake_at=None)
+    else:
         _queue_job(tx, workbench, project_id, [row.run.id], user_id)
 
 
@@ -401,7 +437,7 @@ def run_predict(workbench: Workbench, job: Job, control: Control) -> Report:
     while (run_id := _next_of(workbench, job.id)) is not None:
         try:
             _carry_out(workbench, job.project_id, run_id, control)
-        except Stopped:
+        except (Stopped, Later):
             raise
         except Exception as error:
             _pause_broken(workbench, job.project_id, run_id, error)
@@ -439,11 +475,18 @@ def _carry_out(workbench: Workbench, project_id: int, run_id: int, control: Cont
                 # In one transaction with the look: whoever resumes it either finds this job still holding it, or not.
                 runs.change(tx, run_id, job_id=None)
                 return
-            runs.change(tx, run_id, state="running", stop_reason="")
+            waits = row.run.stop_reason if row.run.how == "batch" else ""
+            runs.change(tx, run_id, state="running", stop_reason=waits)
             project = asking.project_of(tx, project_id)
             ontology = guard.ontology(tx, project_id, row.run.predictor.ontology_version)
-        work_on = asking.Asking(workbench, project, row.run, ontology, control)
+        kind = Batching if row.run.how == "batch" else asking.Asking
+        work_on = kind(workbench, project, row.run, ontology, control)
         work_on.go()
+        if work_on.cancelled:
+            with workbench.store.write() as tx:
+                _cancel(tx, workbench, row.run, None, "cancelled; what the provider had answered is taken in")
+                runs.change(tx, run_id, job_id=None)
+            return
         if control.cancelled:
             _cancel_all(workbench, project_id, row.job_id)
         control.check()

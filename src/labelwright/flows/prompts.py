@@ -17,7 +17,7 @@ from labelwright.core.errors import Invalid, NotFound
 from labelwright.core.exchange import Message, Request, Usage
 from labelwright.core.fewshot import Correction, choose
 from labelwright.core.ontology import Ontology
-from labelwright.core.predictor import Decoding, ExamplePolicy, Predictor, PromptedModel
+from labelwright.core.predictor import Decoding, ExamplePolicy, How, Predictor, PromptedModel
 from labelwright.core.problem import Problem
 from labelwright.core.project import Project, PromptTemplate, Provider
 from labelwright.core.value import Value
@@ -333,7 +333,12 @@ def preview(
 
 
 def estimate(
-    workbench: Workbench, actor: Actor, project_id: int, plan: Plan, limit: int | None = None
+    workbench: Workbench,
+    actor: Actor,
+    project_id: int,
+    plan: Plan,
+    limit: int | None = None,
+    how: How = "now",
 ) -> Estimate:
     """What a run over everything unpredicted (or `limit` assets of it) would take.
 
@@ -364,9 +369,9 @@ def estimate(
         spread = _TOKENIZER_ERROR + 1.96 * _relative_error(sizes)
     prompt_total, completion_total = (total * sum(each) / len(each) for each in (sizes, answers))
     billed = Usage(prompt_tokens=round(prompt_total), completion_tokens=round(completion_total))
-    usd = cost_usd(billed, provider.input_usd_per_mtok, provider.output_usd_per_mtok)
+    usd = cost_usd(billed, models.price(provider, plan.model, workbench), batch=how == "batch")
     if usd is None:
-        note += "; the price of this provider is not set, so the cost is unknown"
+        note += "; the price of this model is not set, so the cost is unknown"
     low, high = Decimal(str(max(0.0, 1.0 - spread))), Decimal(str(1.0 + spread))
     return Estimate(
         assets=total,

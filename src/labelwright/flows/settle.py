@@ -46,7 +46,9 @@ def store_readings(
     current: dict[int, dict[str, object]] = {}
     for asset_id in ids:
         reading, replies, usd = readings[asset_id]
-        latency = sum(reply.latency_s for reply in replies)
+        latency = (
+            None if all(reply.cached for reply in replies) else sum(reply.latency_s for reply in replies)
+        )
         cause = causes[asset_id]
         if cause is not None:
             message = next((p.message for p in reading.problems if p.code == cause), "")

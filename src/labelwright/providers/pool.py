@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from labelwright.core.errors import ProviderError
 from labelwright.core.exchange import Reply, Request, Usage
@@ -23,7 +23,7 @@ from labelwright.providers.lane import Asker, BreakerPolicy, Lane, Ticket
 from labelwright.providers.price import add_usage
 from labelwright.providers.privacy import Privacy
 from labelwright.providers.waits import backoff_s
-from labelwright.providers.wire import Endpoint, Wire
+from labelwright.providers.wire import Endpoint, Form, Wire
 
 _SPARE = 4
 _LOOK_S = 0.02
@@ -191,21 +191,27 @@ class Pool:
             ProviderError: No such object.
             PrivacyRefused: The project does not allow this endpoint.
         """
+        return self.call(endpoint, "GET", path, privacy=privacy)
+
+    def call(
+        self, endpoint: Endpoint, method: str, path: str, sent: dict[str, Any] | Form | None = None,
+        into: BinaryIO | None = None, *, privacy: Privacy,
+    ) -> dict[str, Any]:  # fmt: skip
+        """One exchange outside the lanes: the JSON object that came back; empty when the body went `into` a file.
+
+        Raises:
+            ProviderError: Anything but a success.
+            PrivacyRefused: The project does not allow this endpoint.
+        """
         self._check(endpoint, privacy)
 
-        async def fetch() -> dict[str, Any]:
-            status, headers, raw = await self._wire.exchange(endpoint, "GET", path)
+        async def exchange() -> dict[str, Any]:
+            status, headers, raw = await self._wire.exchange(endpoint, method, path, sent, into)
             if status != 200:
-                raise chat.failure(
-                    status,
-                    headers,
-                    raw,
-                    secrets=(endpoint.key,),
-                    now=self._wall_clock(),
-                )
-            return chat.load(raw, headers, (endpoint.key,))
+                raise chat.failure(status, headers, raw, secrets=(endpoint.key,), now=self._wall_clock())
+            return {} if into is not None else chat.load(raw, headers, (endpoint.key,))
 
-        return self._wait(fetch())
+        return self._wait(exchange())
 
     def at(self, endpoint: Endpoint, privacy: Privacy) -> "BoundPool":
         """This pool as `core.ports.Answering`, for one endpoint."""
@@ -278,7 +284,7 @@ class Pool:
             if ticket is None:
                 raise self._given_up(lane, so_far, asker)
             # Only now: others may have learned meanwhile what the endpoint does not understand.
-            spoken = dialect or lane.dialects.setdefault(request.model, _first_dialect(endpoint.capabilities))
+            spoken = dialect or lane.dialects.setdefault(request.model, first_dialect(endpoint.capabilities))
             if so_far.sent == 0:
                 so_far.deadline = ticket.sent_at + self._retry.deadline_s
             so_far.sent += 1
@@ -427,7 +433,8 @@ class BoundPool:
         self._pool.ask(self._endpoint, requests, on_reply, should_stop, privacy=self._privacy)
 
 
-def _first_dialect(seen: Capabilities | None) -> chat.Dialect:
+def first_dialect(seen: Capabilities | None) -> chat.Dialect:
+    """What to try first, by what a probe found."""
     if seen is None:
         return chat.Dialect()
     return chat.Dialect(

@@ -57,8 +57,16 @@ def probe(
         top_logprobs_max=min(20, top_max),
         models=tuple(names) or (model,),
         context_tokens=context,
+        batches=_has_batches(pool, endpoint, privacy),
         checked_at=now,
     )
+
+
+def _has_batches(pool: Pool, endpoint: Endpoint, privacy: Privacy) -> bool:
+    try:
+        return isinstance(pool.get_json(endpoint, "/batches?limit=1", privacy=privacy).get("data"), list)
+    except ProviderError:
+        return False
 
 
 def _request(model: str, **changes: Any) -> Request:

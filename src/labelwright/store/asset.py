@@ -172,8 +172,8 @@ def _refresh(
 @functools.cache
 def _update(names: tuple[str, ...]) -> sa.Update:
     # Building the statement costs more than running it.
-    values = {name: sa.bindparam(f"b_{name}") for name in names}
-    return t.asset.update().where(t.asset.c.id == sa.bindparam("b_id")).values(**values)
+    bound: dict[str, Any] = {name: sa.bindparam(f"b_{name}") for name in names}
+    return t.asset.update().where(t.asset.c.id == sa.bindparam("b_id")).values(**bound)
 
 
 def asset_from(row: Any, text: str | None = None, metadata: dict[str, Any] | None = None) -> Asset:

@@ -166,6 +166,11 @@ def _run(row: Any, pace: tuple[float | None, float | None]) -> Run:
         failures=row.failures,
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,
+        cached_tokens=row.cached_tokens,
+        reasoning_tokens=row.reasoning_tokens,
+        from_cache=row.from_cache,
+        how=row.options.get("how", "now"),
+        use_cache=row.options.get("use_cache", True),
         cost_usd=row.cost_usd,
         cost_cap_usd=row.cost_cap_usd,
         rate_per_s=rate,
@@ -246,21 +251,30 @@ def state(tx: Tx, run_id: int) -> str | None:
     return None if found is None else str(found)
 
 
-def spend(
-    tx: Tx, run_id: int, prompt_tokens: int, completion_tokens: int, retried: int, usd: Decimal | None
-) -> None:
+class Spent(Value):
+    """What some replies came to; see `Run`."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    retried: int = 0
+    from_cache: int = 0
+    usd: Decimal | None = None
+
+
+def spend(tx: Tx, run_id: int, spent: Spent) -> None:
     """Add what was billed; an unknown cost stays unknown."""
     c = t.run.c
     changes: dict[str, Any] = {
-        "prompt_tokens": c.prompt_tokens + prompt_tokens,
-        "completion_tokens": c.completion_tokens + completion_tokens,
-        "retried": c.retried + retried,
+        name: c[name] + n for name, n in spent.model_dump(exclude={"usd"}).items() if n
     }
-    if usd is not None:
-        spent = tx.execute(sa.select(c.cost_usd).where(c.id == run_id).with_for_update()).scalar()
+    if spent.usd is not None:
+        before = tx.execute(sa.select(c.cost_usd).where(c.id == run_id).with_for_update()).scalar()
         # Added here and not by the database: SQLite would add binary floats.
-        changes["cost_usd"] = None if spent is None else Decimal(str(spent)) + usd
-    tx.execute(t.run.update().where(c.id == run_id).values(**changes))
+        changes["cost_usd"] = None if before is None else Decimal(str(before)) + spent.usd
+    if changes:
+        tx.execute(t.run.update().where(c.id == run_id).values(**changes))
 
 
 def next_batch(tx: Tx, project_id: int) -> int:
@@ -483,6 +497,17 @@ def billed_before(tx: Tx, project_id: int, predictor_sha256: str) -> tuple[int, 
     return (int(row.n), int(row.prompt), int(row.completion)) if row.n else None
 
 
+def confirmed(tx: Tx, run_id: int) -> int:
+    """How many assets of a run have a submission that counts and kept its prediction unchanged."""
+    n, p = t.annotation.c, t.prediction.c
+    query = (
+        sa.select(sa.func.count(sa.distinct(n.asset_id)))
+        .join(t.prediction, p.id == n.prediction_id)
+        .where(p.run_id == run_id, n.counts.is_(True), n.changed.is_(False))
+    )
+    return int(tx.execute(query).scalar_one())
+
+
 def recount(tx: Tx, run_id: int) -> None:
     """Count a run's assets anew, after some of them ended differently than before."""
     c = t.run_asset.c
@@ -509,6 +534,17 @@ def waiting_of_job(tx: Tx, job_id: int) -> list[int]:
     c = t.run.c
     query = sa.select(c.id).where(c.job_id == job_id, c.state.in_(("queued", "running"))).order_by(c.id)
     return list(tx.execute(query).scalars())
+
+
+def waiting_among(tx: Tx, run_id: int, asset_ids: Sequence[int]) -> dict[int, int]:
+    """Those of these assets that were asked about and not answered yet -> attempts."""
+    c = t.run_asset.c
+    rows = tx.execute(
+        sa.select(c.asset_id, c.attempts).where(
+            c.run_id == run_id, c.state == "asked", c.asset_id.in_(list(asset_ids))
+        )
+    )
+    return {row.asset_id: row.attempts for row in rows}
 
 
 def is_unfinished(tx: Tx, run_id: int) -> bool:
