@@ -34,10 +34,9 @@ from labelwright.store import tables as t
 from labelwright.store.db import Tx
 from labelwright.workbench import Workbench
 
-FLUSH_S = 0.05
-"""Replies wait about this long before they are stored; what a crash can lose is what came in since."""
-
 FLUSH_N = 64
+"""Replies that are stored together at most."""
+
 STATE_LOOK_S = 0.4
 
 # Not the asset's fault but the endpoint's: the run pauses, the asset stays in it to be asked about again.
@@ -106,7 +105,7 @@ class Asking:
         self._reserved: dict[str, Decimal] = {}
         self._spent = run.cost_usd or Decimal(0)
         self._recent: deque[str] = deque(maxlen=_WINDOW)
-        self._flushed_at = self._looked_at = time.monotonic()
+        self._looked_at = time.monotonic()
         self._live = True
         self._price: Price | None = None
 
@@ -328,13 +327,13 @@ class Asking:
                 self.halted = _sentence(outcome)
         if asked.complete and asset_id not in self._ready:
             self._ready.append(asset_id)
-        if len(self._ready) >= FLUSH_N or time.monotonic() - self._flushed_at >= FLUSH_S:
+        if len(self._ready) >= FLUSH_N:
             self._flush()
 
     def _should_stop(self) -> bool:
+        # Before anything new is sent: what a crash can lose is then bounded by the places.
+        self._flush()
         now = time.monotonic()
-        if self._ready and now - self._flushed_at >= FLUSH_S:
-            self._flush()
         if now - self._looked_at >= STATE_LOOK_S:
             self._looked_at = now
             with self._workbench.store.read() as tx:
@@ -346,7 +345,6 @@ class Asking:
 
     def _flush(self) -> None:
         """Keep what came in, then read it, then store what it came to."""
-        self._flushed_at = time.monotonic()
         ready = {asset_id: self._open.pop(asset_id) for asset_id in self._ready}
         self._ready = []
         if not ready:

@@ -27,6 +27,7 @@ from labelwright.providers.wire import Endpoint, Form, Wire
 
 _SPARE = 4
 _LOOK_S = 0.02
+_GATHER_S = 0.02  # answers that come within it are handled together, before new requests are taken
 
 OnReply = Callable[[Request, Reply | ProviderError], None]
 _T = TypeVar("_T")
@@ -116,7 +117,8 @@ class Pool:
             endpoint: Where to ask.
             requests: May be endless.
             on_reply: Must not call `ask` of the same endpoint.
-            should_stop: Looked at before each request; when True nothing new is sent and what is in flight is
+            should_stop: Looked at before each request is taken, after the answers so far were handed over: a caller
+                that stores them here never has more to lose than what is in flight and a quarter more. When True nothing new is sent and what is in flight is
                 waited for.
             privacy: Of the project.
 
@@ -152,10 +154,11 @@ class Pool:
                         break
                 try:
                     request, outcome = answers.get(timeout=_LOOK_S if waiting else 0.0)
+                    together = time.monotonic() + _GATHER_S
                     while True:
                         waiting -= 1
                         on_reply(request, outcome)
-                        request, outcome = answers.get_nowait()
+                        request, outcome = answers.get(timeout=max(0.0, together - time.monotonic()))
                 except queue.Empty:
                     if not asker.halted and should_stop():
                         halt()
@@ -342,7 +345,8 @@ class Pool:
                     continue
                 reply = (good or done.pop()).result()
                 # Nobody tells what the one that is dropped here costs; it is billed like the one that is kept.
-                so_far.usages += [reply.usage] * len(racing)
+                dropped = len(racing) + sum(each is not good and each.exception() is None for each in done)
+                so_far.usages += [reply.usage] * dropped
                 return reply
         finally:
             for each in racing:

@@ -1,11 +1,11 @@
-import { Alert, Button, Modal, NumberInput, Progress, Select } from "@mantine/core";
+import { Alert, Button, Modal, NumberInput, Progress, Select, Switch } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { api, must, type Noun } from "../../api/client";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
-import { FIRST_PLAN, PlanForm, planOf, type PlanDraft } from "./plan";
+import { FIRST_PLAN, PlanForm, planOf, usePlanParts, type PlanDraft } from "./plan";
 import type { TabProps } from "./ProjectScreen";
 
 type Run = Noun<"Run">;
@@ -62,21 +62,30 @@ function RunCard({ run, project, open, toggle }: { run: Run; project: number; op
         {t("runs.done")} {number.format(done)} / {number.format(run.total)} · {t("runs.failed")} {failed} · {t("runs.retried")} {run.retried ?? 0} · {t("runs.tokens")} {number.format(run.prompt_tokens ?? 0)} + {number.format(run.completion_tokens ?? 0)} · {t("runs.cost")} {run.cost_usd === null || run.cost_usd === undefined ? "–" : `$${Number(run.cost_usd).toFixed(4)}`}{run.cost_cap_usd ? ` / $${Number(run.cost_cap_usd).toFixed(2)}` : ""}
         {typeof run.rate_per_s === "number" && run.state === "running" ? ` · ${run.rate_per_s.toFixed(1)}/s` : ""}{typeof run.eta_s === "number" && run.state === "running" ? ` · ${t("runs.eta")} ${String(Math.round(run.eta_s))} s` : ""}
       </p>
+      {(run.from_cache ?? 0) > 0 && <p className="lw-dim">{t("runs.fromCache", { n: run.from_cache ?? 0 })}</p>}
       {(run.stop_reason ?? "") !== "" && <Alert color={run.state === "paused" || run.state === "failed" ? "red" : "gray"}>{run.stop_reason}</Alert>}
       {(run.examples_note ?? "") !== "" && <p className="lw-dim">{run.examples_note}</p>}
       {steer.isError && <Trouble error={steer.error} />}
-      {open && <Details project={project} run={run.id} />}
+      {(open || (run.how === "batch" && !ENDED.includes(run.state))) && <Details project={project} run={run.id} />}
     </section>
   );
 }
 
 function Details({ project, run }: { project: number; run: number }) {
-  const view = useQuery({ queryKey: ["runs", project, run], queryFn: () => must(api.GET("/api/projects/{project_id}/runs/{run_id}", { params: { path: { project_id: project, run_id: run } } })) });
+  const view = useQuery({ queryKey: ["runs", project, run], queryFn: () => must(api.GET("/api/projects/{project_id}/runs/{run_id}", { params: { path: { project_id: project, run_id: run } } })), refetchInterval: (query) => (ENDED.includes(query.state.data?.run.state ?? "") ? false : 2000) });
   if (view.isPending) return <Waiting />;
   if (view.isError) return <Trouble error={view.error} />;
   const causes = Object.entries(view.data.run.failures ?? {});
+  const { remote, usd_per_confirmed: each, confirmed = 0 } = view.data;
+  const facts = [
+    remote ? (remote.state === "preparing" ? t("runs.remotePreparing") : t("runs.remote", { status: remote.status ?? "", done: remote.completed ?? 0, total: remote.requests })) : "",
+    each === null || each === undefined ? "" : t("runs.perConfirmed", { usd: Number(each).toPrecision(3), n: confirmed }),
+    (view.data.run.cached_tokens ?? 0) > 0 ? t("runs.cachedTokens", { n: view.data.run.cached_tokens ?? 0 }) : "",
+    (view.data.run.reasoning_tokens ?? 0) > 0 ? t("runs.reasoning", { n: view.data.run.reasoning_tokens ?? 0 }) : "",
+  ].filter((fact) => fact !== "");
   return (
     <>
+      {facts.length > 0 && <p className="lw-number" role="status">{facts.join(" · ")}</p>}
       {causes.length > 0 && <h2>{t("runs.failures")}</h2>}
       {causes.map(([cause, n]) => (
         <div key={cause}><b>{cause}</b> <span className="lw-number">{n}</span>
@@ -93,16 +102,20 @@ function NewRun({ project, batchSize, done }: { project: number; batchSize: numb
   const [size, setSize] = useState(batchSize);
   const [batches, setBatches] = useState<string>("1");
   const [cap, setCap] = useState<number | null>(null);
+  const [how, setHow] = useState<"now" | "batch">("now");
+  const [bypass, setBypass] = useState(false);
   const path = { project_id: project };
   const plan = planOf(draft);
+  const { providers } = usePlanParts(project);
+  const able = providers.find((p) => String(p.id) === draft.provider)?.capabilities;
   const count = batches === "all" ? null : Number(batches);
   const estimate = useQuery({
-    queryKey: ["estimate", project, plan, size, count],
+    queryKey: ["estimate", project, plan, size, count, how],
     enabled: plan !== null,
-    queryFn: () => must(api.POST("/api/projects/{project_id}/estimates", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count } })),
+    queryFn: () => must(api.POST("/api/projects/{project_id}/estimates", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count, how } })),
   });
   const start = useMutation({
-    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count, cost_cap_usd: cap === null ? null : String(cap) } })),
+    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count, cost_cap_usd: cap === null ? null : String(cap), how, use_cache: !bypass } })),
     onSuccess: done,
   });
   return (
@@ -111,8 +124,11 @@ function NewRun({ project, batchSize, done }: { project: number; batchSize: numb
       <div className="lw-row" style={{ marginTop: 8, alignItems: "flex-end" }}>
         <NumberInput label={t("runs.batchSize")} min={1} max={100000} value={size} onChange={(v) => { setSize(Number(v) || 1); }} w={140} />
         <Select label={t("runs.batches")} data={["1", "2", "3", "5", "10", { value: "all", label: t("runs.all") }]} allowDeselect={false} value={batches} onChange={(v) => { setBatches(v ?? "1"); }} w={160} />
+        <Select label={t("runs.how")} data={[{ value: "now", label: t("runs.now") }, { value: "batch", label: t("runs.viaBatch") }]} allowDeselect={false} value={how} onChange={(v) => { setHow(v === "batch" ? "batch" : "now"); }} w={240} />
         <NumberInput label={t("runs.cap")} min={0.01} decimalScale={2} value={cap ?? ""} onChange={(v) => { setCap(v === "" ? null : Number(v)); }} w={140} />
       </div>
+      {how === "batch" && able && able.batches !== true && <Alert mt="sm" color="orange">{t("runs.noBatch")}</Alert>}
+      <Switch mt="sm" label={t("runs.bypass")} checked={bypass} onChange={(e) => { setBypass(e.currentTarget.checked); }} />
       {estimate.data !== undefined && (
         <p role="status"><b>{t("runs.estimate")}:</b> {t("runs.estimated", { assets: estimate.data.assets, prompt: estimate.data.prompt_tokens, completion: estimate.data.completion_tokens })} · {estimate.data.usd_low === null ? t("runs.noPrice") : t("runs.usd", { low: Number(estimate.data.usd_low).toFixed(4), high: Number(estimate.data.usd_high).toFixed(4) })}<br /><span className="lw-dim">{estimate.data.note}</span></p>
       )}
