@@ -334,7 +334,10 @@ class Pool:
         racing = {asyncio.ensure_future(first)}
         try:
             done, _ = await asyncio.wait(racing, timeout=slow_s)
-            other = None if done else lane.permit_now(ticket.raw)
+            other = None
+            # Requests that were never sent come first, so this takes a place that nobody waits for.
+            while not done and (other := lane.permit_now(ticket.raw)) is None:
+                done, _ = await asyncio.wait(racing, timeout=_LOOK_S)
             if other is not None:
                 so_far.sent += 1
                 racing.add(asyncio.ensure_future(self._attempt(lane, endpoint, request, dialect, other)))
