@@ -42,9 +42,12 @@ def make_project(page: Page, reviews: Path) -> None:
 def test_from_a_csv_to_an_export(page: Page, served: Served, reviews: Path, tmp_path: Path) -> None:
     make_project(page, reviews)
     page.get_by_role("link", name="Start labelling").click()
-    stage = page.get_by_role("document")
+    before = "nothing yet"
     for n in range(1, 13):
-        lovely = "lovely" in stage.inner_text()
+        shown = page.get_by_role("document", name="Text")
+        expect(shown).not_to_contain_text(before)
+        before = shown.inner_text().split(":")[0] + ":"
+        lovely = "lovely" in shown.inner_text()
         page.keyboard.press("1" if lovely else "2")
         expect(page.get_by_role("radio", name="good" if lovely else "bad")).to_be_checked()
         page.keyboard.press("Enter")

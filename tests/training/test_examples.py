@@ -70,6 +70,16 @@ def test_no_examples_at_all_give_an_empty_labeler() -> None:
     assert labeler.questions == () and labeler.read(["x"])[0].lowest is None
 
 
+@pytest.mark.parametrize("multiple", [False, True])
+def test_texts_without_anything_to_learn_from_teach_how_frequent_a_label_is(multiple: bool) -> None:
+    question = ChoiceQuestion(id="q", name="Q", labels=LABELS, multiple=multiple)
+    answers = each("q", [chosen("good")] * 3 + [chosen("bad")])
+    labeler = training.train(ask(question), ["", " ", "\n", ""], answers, 0)
+    distribution = labeler.read([""])[0].confidence["q"].distribution
+    assert distribution is not None
+    assert distribution["good"] >= distribution["bad"]
+
+
 def test_more_and_clearer_examples_make_it_surer() -> None:
     answers = each("q", [chosen("good")] * 5 + [chosen("bad")] * 5)
     labeler = training.train(SENTIMENT, GOOD + BAD, answers, 0)

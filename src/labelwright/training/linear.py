@@ -106,6 +106,9 @@ def fit(
         calibrate: Off to save time.
     """
     columns = np.unique(features.indices).astype(np.int64)
+    if columns.size == 0:
+        # Empty texts only: an empty column, so that the frequencies of the classes are learned all the same.
+        columns = np.zeros(1, dtype=np.int64)
     used = features[:, columns]
     rows_with = np.bincount(used.indices, minlength=len(columns))
     scale = (np.log((1 + used.shape[0]) / (1 + rows_with)) + 1).astype(np.float32)
