@@ -104,7 +104,9 @@ def _add(tx: Tx, workbench: Workbench, actor: Actor | None, new: ProviderInput) 
     if store.named(tx, new.name) is not None:
         raise Conflict("name_taken", f"there is a provider named {new.name!r} already", "choose another name")
     kept = new.model_dump(exclude={"key", *_TWO_PRICES})
-    kept["prices"] = _with_any(new.prices, new.input_usd_per_mtok, new.output_usd_per_mtok)
+    kept["prices"] = new.prices
+    if new.input_usd_per_mtok is not None or new.output_usd_per_mtok is not None:
+        kept["prices"] = _with_any(new.prices, new.input_usd_per_mtok, new.output_usd_per_mtok)
     made = Provider(id=0, **kept)
     sealed = workbench.secrets.seal(new.key) if new.key else None
     provider_id = store.add(tx, made, sealed, workbench.now())
@@ -335,7 +337,7 @@ def _with_any(
     """The rows, with these two prices as the row `*`; without them no such row."""
     others = tuple(price for price in prices if price.model != "*" or price.valid_from is not None)
     if input_usd is None and output_usd is None:
-        return others if len(others) < len(prices) else tuple(prices)
+        return others
     if input_usd is None or output_usd is None:
         raise Invalid(
             "half_price", "one of the two prices is missing", "enter both, or neither: a cost needs both"
