@@ -290,10 +290,13 @@ def autolabel(python: str, assets: int) -> str:
     """What refuel-autolabel does with (fewer of) the same texts: it asks one after another."""
     with tempfile.TemporaryDirectory() as folder, endpoint() as url:
         env = os.environ | {"OPENAI_API_KEY": "none", "OPENAI_API_BASE": url, "OPENAI_BASE_URL": url}
-        done = subprocess.run(
-            [python, "-c", _PEER, url, str(assets), _TEXT], cwd=folder, env=env, capture_output=True, text=True,
-            timeout=600, check=False,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                [python, "-c", _PEER, url, str(assets), _TEXT], cwd=folder, env=env, capture_output=True, text=True,
+                timeout=300, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return f"not done after 300 s; endpoint saw {seen_by(url)}"
         result = re.search(r"RESULT (.*)", done.stdout)
         said = done.stderr.strip().splitlines()
         return f"{result.group(1) if result else 'no result: ' + (said or ['?'])[-1]}; endpoint saw {seen_by(url)}"
