@@ -1,24 +1,27 @@
 """How fast the queue is over HTTP: next asset and submit at 100,000 assets, with 1 and 8 clients, also during an import.
 
-    python -m benchmarks.serving [--assets 100000] [--seconds 15]
+    python -m benchmarks.serving [--assets 100000] [--seconds 5] [--rounds 3]
 
-A real server process on SQLite (`synchronous=FULL`), keep-alive connections with an API token. The baseline of the same
+A real server process on SQLite (`synchronous=FULL`), keep-alive connections with an API token,
+without a pause (the limit) and with one (people). The baseline of the same
 run is the disk itself: one bare `sqlite3` transaction per submission with the same durable settings.
 """
 
 import argparse
 import csv
 import http.client
-import json
+import os
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
+from benchmarks.crowd import COLUMNS, Door, Line, measure, peak_mb
 from labelwright.cli.common import local_person
 from labelwright.core.project import ProjectSettings
 from labelwright.flows import ingest, jobs, people, setup
@@ -91,67 +94,27 @@ def start(home: Path) -> tuple[subprocess.Popen[str], int, float]:
             time.sleep(0.01)
 
 
-class Person(threading.Thread):
-    """Takes and submits until told to stop."""
+class Queue:
+    """How our server is asked."""
 
-    def __init__(self, port: int, token: str, project: int, stop: threading.Event) -> None:
-        super().__init__(daemon=True)
-        self.port, self.token, self.project, self.halt = port, token, project, stop
-        self.take_s: list[float] = []
-        self.submit_s: list[float] = []
-        self.errors: list[str] = []
+    def __init__(self, project: int) -> None:
+        self.root = f"/api/projects/{project}"
 
-    def run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+    def take(self) -> tuple[str, str, bytes]:
+        return "POST", f"{self.root}/take", b'{"n": 1, "hold": []}'
 
-        def call(path: str, body: object) -> tuple[dict, float]:  # type: ignore[type-arg]
-            began = time.perf_counter()
-            connection.request("POST", f"/api/projects/{self.project}{path}", json.dumps(body), headers)
-            answer = connection.getresponse()
-            content = json.loads(answer.read())
-            if answer.status != 200:
-                self.errors.append(f"{answer.status} {content}")
-            return content, time.perf_counter() - began
-
-        while not self.halt.is_set():
-            hand, took = call("/take", {"n": 1, "hold": []})
-            self.take_s.append(took)
-            for turn in hand.get("turns", []):
-                _, took = call(
-                    f"/assets/{turn['asset']['id']}/annotations",
-                    {
-                        "id": str(uuid.uuid4()),
-                        "ontology_version": 1,
-                        "answers": {"label": {"kind": "choice", "labels": ["positive"]}},
-                    },
-                )
-                self.submit_s.append(took)
+    def submit(self, taken: dict[str, Any]) -> tuple[str, str, bytes] | None:
+        if not taken["turns"]:
+            return None
+        body = (
+            f'{{"id": "{uuid.uuid4()}", "ontology_version": 1, '
+            '"answers": {"label": {"kind": "choice", "labels": ["positive"]}}}'
+        )
+        return "POST", f"{self.root}/assets/{taken['turns'][0]['asset']['id']}/annotations", body.encode()
 
 
-def measure(port: int, tokens: list[str], project: int, seconds: float) -> dict[str, float]:
-    stop = threading.Event()
-    crowd = [Person(port, token, project, stop) for token in tokens]
-    began = time.perf_counter()
-    for person in crowd:
-        person.start()
-    time.sleep(seconds)
-    stop.set()
-    for person in crowd:
-        person.join()
-    took = time.perf_counter() - began
-    submits = [s for person in crowd for s in person.submit_s]
-    takes = [s for person in crowd for s in person.take_s]
-    errors = [e for person in crowd for e in person.errors]
-    assert not errors, errors[:3]
-
-    def q(values: list[float], share: float) -> float:
-        return sorted(values)[min(int(len(values) * share), len(values) - 1)] * 1000
-
-    return {
-        "submits/s": len(submits) / took, "take p50": q(takes, 0.5), "take p95": q(takes, 0.95),
-        "submit p50": q(submits, 0.5), "submit p95": q(submits, 0.95), "submit p99": q(submits, 0.99),
-    }  # fmt: skip
+def people_at(port: int, tokens: list[str], project: int) -> list[tuple[Line, Door]]:
+    return [(Line(port, f"Bearer {token}"), Queue(project)) for token in tokens]
 
 
 def bare(folder: Path, seconds: float = 3.0) -> float:
@@ -174,17 +137,36 @@ def bare(folder: Path, seconds: float = 3.0) -> float:
     return n / (time.perf_counter() - began)
 
 
-def peak_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+def make_people(home: Path, project: int, first: str, n: int) -> list[str]:
+    """Tokens of `n` people, the first of them being the owner of `first`."""
+    bench = open_workbench(Settings.read(home, {}))
+    tokens = [first]
+    for i in range(n - 1):
+        person = people.add_user(bench, f"p{i}")
+        people.set_member(bench, local_person(bench), project, person.user_id, "annotator")
+        tokens.append(people.make_token(bench, person, "bench", None)[1])
+    bench.close()
+    return tokens
+
+
+def head() -> str:
+    return f"{'':<34}{'/ bare':>8}" + "".join(f"{k:>12}" for k in COLUMNS)
+
+
+def row(title: str, rounds: list[dict[str, float]], floor: float) -> str:
+    """The medians over rounds, as a line."""
+    found = {k: statistics.median(each[k] for each in rounds) for k in COLUMNS}
+    shown = "".join(f"{v:>12.2f}" if k.startswith("cpu") else f"{v:>12.1f}" for k, v in found.items())
+    return f"{title:<34}{found['submits/s'] / floor:>8.3f}{shown}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--assets", type=int, default=100_000)
-    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--seconds", type=float, default=5, help="of each round")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="of each kind, taken in turn; medians are shown"
+    )
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch) / "home"
@@ -192,55 +174,39 @@ def main() -> None:
         token, project, rate = prepare(home, wanted.assets)
         print(f"import: {wanted.assets:,} texts at {rate:,.0f} rows/s")
         floor = bare(Path(scratch))
-        print(f"baseline: {floor:,.0f} bare durable sqlite3 transactions/s\n")
-        bench = open_workbench(Settings.read(home, {}))
-        tokens = [token]
-        for i in range(7):
-            person = people.add_user(bench, f"p{i}")
-            people.set_member(bench, local_person(bench), project, person.user_id, "annotator")
-            tokens.append(people.make_token(bench, person, "bench", None)[1])
-        bench.close()
+        print(f"baseline: {floor:,.0f} bare durable sqlite3 transactions/s")
+        tokens = make_people(home, project, token, 100)
         process, port, cold = start(home)
-        print(f"cold start to the first page: {cold:.2f} s")
-        print(
-            f"{'':<26}"
-            + "".join(
-                f"{k:>12}"
-                for k in (
-                    "submits/s",
-                    "ratio",
-                    "take p50",
-                    "take p95",
-                    "submit p50",
-                    "submit p95",
-                    "submit p99",
-                )
-            )
-        )
-
-        def row(title: str, found: dict[str, float]) -> None:
-            shown = [
-                found["submits/s"],
-                found["submits/s"] / floor,
-                *[found[k] for k in ("take p50", "take p95", "submit p50", "submit p95", "submit p99")],
-            ]
+        print(f"cold start to the first page: {cold:.2f} s; load average {os.getloadavg()[0]:.1f}")
+        crowd = people_at(port, tokens, project)
+        kinds = {
+            "1 client": (1, 0.0),
+            "8 clients": (8, 0.0),
+            "8 clients, 4 submits/s each": (8, 4.0),
+            "100 clients, 4 submits/min each": (100, 4 / 60),
+        }
+        rounds: dict[str, list[dict[str, float]]] = {title: [] for title in kinds}
+        try:
+            for _ in range(wanted.rounds):
+                for title, (n, pace) in kinds.items():
+                    seconds = wanted.seconds * (3 if n == 100 else 1)
+                    rounds[title].append(measure(process.pid, crowd[:n], seconds, pace=pace))
+            print(head())
+            for title, found in rounds.items():
+                print(row(title, found, floor))
+            other = texts(Path(scratch) / "more.csv", 50_000, "b")
+            loading = subprocess.Popen(
+                [sys.executable, "-m", "labelwright.cli.main", "import", "Bench", str(other), "--home", str(home)],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
             print(
-                f"{title:<26}"
-                + "".join(f"{v:>12.2f}" if i == 1 else f"{v:>12.1f}" for i, v in enumerate(shown))
+                row("8 clients, during an import", [measure(process.pid, crowd[:8], wanted.seconds)], floor)
             )
-
-        row("1 client", measure(port, tokens[:1], project, wanted.seconds))
-        row("8 clients", measure(port, tokens, project, wanted.seconds))
-        other = texts(Path(scratch) / "more.csv", 50_000, "b")
-        loading = subprocess.Popen(
-            [sys.executable, "-m", "labelwright.cli.main", "import", "Bench", str(other), "--home", str(home)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        row("8 clients, during import", measure(port, tokens, project, min(wanted.seconds, 8)))
-        loading.wait()
-        print(f"\nserver: peak memory {peak_mb(process.pid):.0f} MB (times in ms)")
-        process.terminate()
-        process.wait()
+            loading.wait()
+            print(f"\nserver: peak memory {peak_mb(process.pid):.0f} MB (times in ms, cpu in cores)")
+        finally:
+            process.terminate()
+            process.wait()
 
 
 if __name__ == "__main__":

@@ -82,3 +82,24 @@ def test_a_wrong_option_is_explained(home: Path, scripted: ScriptedServer, args:
     result: Any = call(home, "predict", "Reviews", *args)
     assert result.exit_code != 0 and isinstance(result.exception, LabelwrightError)
     assert scripted.seen.requests == 0
+
+
+def test_plans_are_compared_from_the_terminal(home: Path, scripted: ScriptedServer) -> None:
+    from tests.factories import POSITIVE
+    from tests.flows.test_compare import make_gold
+
+    call(home, "provider", "add", "mine", scripted.base_url, "--model", "scripted")
+    plans = ["--plan", "model=scripted", "--plan", "model=other,provider=mine,examples=per_label,k=2"]
+    refused = call(home, "compare", "Reviews", *plans)
+    assert isinstance(refused.exception, LabelwrightError) and refused.exception.code == "no_gold"
+    bench = open_workbench(Settings.read(home, {}))
+    [card] = setup.list_projects(bench, local_person(bench))
+    make_gold(bench, card.project, dict.fromkeys(range(1, 13), POSITIVE))
+    bench.close()
+    done = call(home, "compare", "Reviews", *plans)
+    assert done.exit_code == 0, done.output
+    assert "scripted, zero-shot: 12 of 12 answered" in done.output and "No difference shown" in done.output
+    assert '"verdict"' in call(home, "compare", "Reviews", *plans, "--json").output
+    for bad in (["--plan", "speed=9"], ["--plan", "k=many"], ["--gold", "silver"]):
+        wrong = call(home, "compare", "Reviews", *plans, *bad)
+        assert isinstance(wrong.exception, LabelwrightError), bad

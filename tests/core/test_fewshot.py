@@ -4,7 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelwright.core.answer import Answers, ChoiceAnswer, Span, SpanAnswer
-from labelwright.core.fewshot import Correction, choose, per_label
+from labelwright.core.fewshot import (
+    NEAR_DUPLICATE,
+    Correction,
+    Likeness,
+    categories_of,
+    choose,
+    choose_for,
+    mmr,
+    per_label,
+)
 from labelwright.core.ontology import ChoiceQuestion, Label, Ontology, SpanQuestion
 from labelwright.core.predictor import ExamplePolicy
 
@@ -71,3 +80,79 @@ def test_one_sentence_can_serve_several_entity_types() -> None:
     )
     rows = [Correction(annotation_id=f"n{i}", asset_id=i, text="x y z", answers=both) for i in range(5)]
     assert len(per_label(rows, ontology, 1, seed=0)) == 1
+
+
+def marked(i: int, *labels: str) -> Correction:
+    spans = tuple(Span(id=f"{i}{n}", start=n, end=n + 1, label=x) for n, x in enumerate(labels))
+    return Correction(
+        annotation_id=f"n{i}",
+        asset_id=i,
+        text=f"text {i}",
+        answers=Answers.of({"s": SpanAnswer(spans=spans)}),
+    )
+
+
+def test_a_rare_entity_type_is_shown_although_it_comes_with_common_ones() -> None:
+    ontology = Ontology(version=1, questions=(SpanQuestion(id="s", name="S", labels=LABELS),))
+    rows = [
+        *(marked(i, "a", "b") for i in range(20)),
+        marked(20, "a", "b", "d"),
+        *(marked(i, "a", "c") for i in (21, 22)),
+    ]
+    for seed in range(10):
+        chosen = per_label(rows, ontology, 1, seed)
+        shown = {span.label for c in chosen for span in c.answers.get("s").spans}  # type: ignore[union-attr]
+        assert shown == set("abcd") and len(chosen) == 2
+
+
+def test_one_question_that_is_full_does_not_keep_the_others_from_examples() -> None:
+    urgent = ChoiceQuestion(id="u", name="U", labels=LABELS[:2])
+    ontology = Ontology(version=1, questions=(ONTOLOGY.questions[0], urgent))
+    rows = [
+        Correction(
+            annotation_id=f"n{i}", asset_id=i, text=f"t{i}",
+            answers=Answers.of({"c": ChoiceAnswer(labels=("abcd"[i % 4],)), "u": ChoiceAnswer(labels=("a",))}),
+        )
+        for i in range(12)
+    ]  # fmt: skip
+    chosen = per_label(rows, ontology, 1, 0)
+    assert sorted(c.answers.get("c").labels[0] for c in chosen) == list("abcd")  # type: ignore[union-attr]
+
+
+likened = st.lists(st.tuples(st.sampled_from("abcd"), st.floats(0, 1)), min_size=1, max_size=30)
+
+
+@given(likened, st.integers(1, 4), st.sampled_from(["nearest", "nearest_per_label", "mmr"]))
+def test_what_is_chosen_by_likeness_is_no_copy_and_stands_nearest_last(
+    rows: list[tuple[str, float]], k: int, kind: str
+) -> None:
+    given_ = [
+        Correction(
+            annotation_id=f"n{i:02}",
+            asset_id=i,
+            text=f"t{i}",
+            answers=Answers.of({"c": ChoiceAnswer(labels=(x,))}),
+        )
+        for i, (x, _) in enumerate(rows)
+    ]
+    like = Likeness({f"n{i:02}": p for i, (_, p) in enumerate(rows)}, lambda _a, _b: 0.0)
+    policy = ExamplePolicy.model_validate({"kind": kind, "k": k})
+    chosen = choose_for(policy, given_, ONTOLOGY, 0, "T1!", like, categories_of(ONTOLOGY, given_))
+    scores = [like.asked[c.annotation_id] for c in chosen]
+    assert scores == sorted(scores) and all(score < NEAR_DUPLICATE for score in scores)
+    assert not {0, 1} & {c.asset_id for c in chosen}, "neither the asset itself nor its text in other letters"
+    usable = [c for c in given_ if like.asked[c.annotation_id] < NEAR_DUPLICATE and c.asset_id > 1]
+    if kind == "nearest_per_label":
+        for label in "abcd":
+            of_it = sorted((c for c in usable if c.answers == Answers.of({"c": ChoiceAnswer(labels=(label,))})),
+                           key=lambda c: (-like.asked[c.annotation_id], c.annotation_id))  # fmt: skip
+            assert [c for c in chosen[::-1] if c in of_it] == of_it[:k]
+    else:
+        best = sorted(usable, key=lambda c: (-like.asked[c.annotation_id], c.annotation_id))[:k]
+        assert chosen[::-1] == best, "texts that are not alike among themselves: the most similar win"
+
+
+def test_mmr_takes_the_second_best_when_the_best_two_say_the_same() -> None:
+    rows = [marked(i, "a") for i in range(3)]
+    like = Likeness({"n0": 0.8, "n1": 0.78, "n2": 0.6}, lambda a, b: 0.99 if {a, b} == {"n0", "n1"} else 0.1)
+    assert [c.annotation_id for c in mmr(rows, 2, like)] == ["n2", "n0"]

@@ -9,6 +9,9 @@ back, but margins, alternatives and token splits are not evidence of anything.
 Modes: `raw` returns the recorded text as it is; `contract` writes the recorded label in the JSON schema found in the
 request, as a model with structured output would have. An asset nobody recorded an answer for gets HTTP 404.
 
+Where a file holds several models, the `model` of the request chooses; where the answers were recorded with different
+numbers of examples, the number of examples in the request does. Which examples those were is not compared.
+
     python -m tests.endpoints.replay --recorded ../shared/data/recorded --file imdb_gpt3_curie_conf --port 8099
 """
 
@@ -38,12 +41,16 @@ class Recorded:
         response: The raw answer; None where only the label was recorded.
         label: What it came to; None when the answer named no label.
         confidence: Recorded probability of that label in [0, 1]; None where there is none.
+        model: Which model said so; "" where the file holds one model only.
+        shots: How many examples it had been shown; None where that is not part of the record.
     """
 
     text: str
     response: str | None
     label: str | None
     confidence: float | None = None
+    model: str = ""
+    shots: int | None = None
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -78,8 +85,21 @@ def _joined(
     return load
 
 
+BABE_SHOTS = {"zero-shot": 0, "2-shot": 2, "4-shot": 4, "8-shot": 8}
+"""Prompt configurations of the BABE table that differ in the number of examples alone, and that number."""
+
+
+def _babe(folder: Path, _: dict[str, str]) -> Iterator[Recorded]:
+    for row in _lines(folder / "babe_bias_13llm_9prompts.jsonl.gz"):
+        for config, shots in BABE_SHOTS.items():
+            for model, said in row["predictions"].get(config, {}).items():
+                label = {0: "Unbiased", 1: "Biased"}.get(said)
+                yield Recorded(row["text"], label or "?", label, model=model, shots=shots)
+
+
 READERS: dict[str, Callable[[Path, dict[str, str]], Iterator[Recorded]]] = {
     "imdb_gpt3_curie_conf": _imdb,
+    "babe_bias": _babe,
     "sci_ner": _joined("sci_ner", lambda item: item["text"], None),
     "clinical_ner": _joined("clinical_ner", lambda item: item["text"], None),
     "boolq_sciq": _joined("boolq_sciq", lambda item: item["text"], "pred"),
@@ -103,8 +123,11 @@ class ReplayServer(WireServer):
         self._by_start: dict[str, list[Recorded]] = {}
         self._short: list[Recorded] = []
         known: set[str] = set()
+        self._variants: dict[tuple[str, str, int], Recorded] = {}
         for row in rows:
             text = row.text.strip()
+            if row.shots is not None:
+                self._variants.setdefault((text, row.model, row.shots), row)
             if text in known:
                 continue
             known.add(text)
@@ -135,6 +158,9 @@ class ReplayServer(WireServer):
         request = call.json
         last = request["messages"][-1]["content"]
         row = self.find(last)
+        if row is not None and row.shots is not None:
+            shown = sum(message["role"] == "assistant" for message in request["messages"])
+            row = self._variants.get((row.text.strip(), request["model"], shown))
         if row is None:
             self.missing += 1
             await call.send({"error": {"message": "nothing was recorded for this text"}}, 404)

@@ -239,3 +239,46 @@ def test_the_cache_is_seen_and_cleared_and_a_run_can_pass_it_by(api: Api) -> Non
     jobs.run_all(api.bench)
     assert api.call("GET", f"{base}/cache")["replies"] == 5
     assert api.call("DELETE", f"{base}/cache") == {"cleared": 5}
+
+
+def test_plans_are_compared_on_gold_over_http(api: Api) -> None:
+    from tests.factories import NEGATIVE, POSITIVE
+    from tests.flows.test_compare import make_gold
+
+    base = f"/projects/{api.project.id}"
+    plan = api.plan(api.provider())
+    assert api.call("POST", f"{base}/comparisons", {"plans": [plan, plan]}, 409)["code"] == "no_gold"
+    make_gold(
+        api.bench,
+        api.project,
+        {i: POSITIVE if unit(x) < 0.5 else NEGATIVE for i, x in zip(api.ids, api.texts, strict=True)},
+    )
+    assert api.call("POST", f"{base}/comparisons", {"plans": [plan]}, 422)
+    made = api.call("POST", f"{base}/comparisons", {"plans": [plan, plan | {"model": "b"}], "n": 8}, 201)
+    jobs.run_all(api.bench)
+    view = api.call("GET", f"{base}/comparisons/{made['id']}?limit=3")
+    assert view["state"] == "done" and view["compared"] == 8 and view["pairs"][0]["sentence"]
+    assert [row["id"] for row in api.call("GET", f"{base}/comparisons")] == [made["id"]]
+    assert api.call("GET", f"{base}/gold")["looks"] == 1
+    assert api.call("POST", f"{base}/comparisons/{made['id']}/cancel")["state"] == "done"
+    assert api.call("GET", f"{base}/confusions") == []
+    bo = add_person(api.bench, "bo")
+    people.set_member(api.bench, api.ana, api.project.id, bo.user_id, "annotator")
+    token = people.make_token(api.bench, bo, "test", None)[1]
+    for path in ("gold", "comparisons", f"comparisons/{made['id']}", "confusions"):
+        api.call("GET", f"{base}/{path}", expect=403, token=token)
+
+
+def test_a_series_that_waits_is_hurried_and_ended_over_http(api: Api) -> None:
+    base = f"/projects/{api.project.id}/runs"
+    body = {"plan": api.plan(api.provider()), "batch_size": 5, "batches": None, "review_share": 0.5}
+    first = api.call("POST", base, body, 201)["id"]
+    jobs.run_all(api.bench)
+    assert api.call("GET", f"{base}/{first}")["run"]["next_batch"]["left"] == 3
+    assert api.call("POST", f"{base}/{first}/go-on")["next_batch"]["starting"] is True
+    jobs.run_all(api.bench)
+    second = api.call("GET", base)["rows"][0]
+    assert second["id"] != first and second["next_batch"]["left"] == 3
+    assert api.call("POST", f"{base}/{second['id']}/end-series")["next_batch"] is None
+    assert api.call("POST", f"{base}/{second['id']}/end-series", expect=409)["code"] == "nothing_waits"
+    assert api.call("GET", f"{base}/{second['id']}/examples?asset_id={api.ids[0]}") == []

@@ -111,6 +111,14 @@ export function changeKey(id: string, key: string | null): void {
   localStorage.setItem(CHANGED, JSON.stringify(Object.fromEntries(key === null ? others : [...others, [id, key]])));
 }
 
+/** The binding that would share this key with another one while both are active; undefined where there is none. */
+export function clash(id: string, key: string): Binding | undefined {
+  const mine = BINDINGS.find((b) => b.id === id);
+  if (mine === undefined) return undefined;
+  const beside = new Set(TOGETHER.filter((group) => group.includes(mine.scope)).flat());
+  return BINDINGS.find((b) => b.id !== id && beside.has(b.scope) && keysOf(b).includes(key));
+}
+
 export function singleKeysOff(): boolean {
   return localStorage.getItem(SINGLE_OFF) === "1";
 }

@@ -3,10 +3,11 @@
  * A string with a count is an object of plural forms (`one`, `other`), chosen by Intl. No concatenation of parts.
  */
 import { annotate } from "./strings/annotate";
+import { compare } from "./strings/compare";
 import { common } from "./strings/common";
 import { screens } from "./strings/screens";
 
-export const strings = { common, annotate, ...screens } as const;
+export const strings = { common, annotate, ...screens, ...compare } as const;
 
 type Plural = { readonly one: string; readonly other: string };
 type Paths<T, P extends string = ""> = {

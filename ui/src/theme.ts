@@ -18,6 +18,7 @@ export const theme = createTheme({
   },
   components: {
     Modal: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } },
+    Notification: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } },
     Drawer: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } },
   },
   fontFamily: "var(--lw-font)",

@@ -21,12 +21,13 @@ class ExamplePolicy(Value):
     """How corrections become few-shot examples.
 
     Attributes:
-        kind: `none` (zero-shot), `per_label` (k per category by seeded random sampling), `nearest` (most similar texts).
-        k: Examples per label, or in total for `nearest`.
+        kind: `none` (zero-shot), `per_label` (k per category by seeded random sampling), `nearest` (most similar texts),
+            `nearest_per_label` (the most similar of each category), `mmr` (similar to the text, not to each other).
+        k: Examples per label, or in total for `nearest` and `mmr`.
         seed: Same seed and same corrections, same examples.
     """
 
-    kind: Literal["none", "per_label", "nearest"] = "none"
+    kind: Literal["none", "per_label", "nearest", "nearest_per_label", "mmr"] = "none"
     k: int = Field(default=1, ge=1, le=50)
     seed: int = 0
 
@@ -149,6 +150,22 @@ How = Literal["now", "batch"]
 """`now`: answers as fast as the endpoint gives them; `batch`: through the provider's batch API, cheaper, within 24 h."""
 
 
+class NextBatch(Value):
+    """The batch that follows a run once people have reviewed this one.
+
+    Attributes:
+        review_share: Share of this batch that has to be reviewed (or set aside).
+        left: How many assets that still are.
+        batches_left: Batches that follow in all; None for as many as there are.
+        starting: Everything is reviewed and the next batch is on its way.
+    """
+
+    review_share: float
+    left: int
+    batches_left: int | None
+    starting: bool = False
+
+
 class Run(Value):
     """One predictor over one batch; resumable.
 
@@ -165,6 +182,7 @@ class Run(Value):
         rate_per_s: Finished assets per second over the recent past; None before there is one.
         example_ids: Annotations shown as few-shot examples.
         examples_note: Why there are fewer or no examples, when there are.
+        next_batch: What it waits for before the next batch of its series; None when nothing is to follow a review.
     """
 
     id: int
@@ -193,6 +211,7 @@ class Run(Value):
     latency_p50_s: float | None = None
     example_ids: tuple[str, ...] = ()
     examples_note: str = ""
+    next_batch: NextBatch | None = None
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None

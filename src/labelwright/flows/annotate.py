@@ -18,7 +18,7 @@ from labelwright.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from labelwright.core.problem import Problem
 from labelwright.core.project import Project
 from labelwright.core.value import Id, Value
-from labelwright.flows import guard
+from labelwright.flows import guard, series
 from labelwright.flows.take import Turn, show
 from labelwright.store import asset as assets
 from labelwright.store import history, jobs, work
@@ -113,6 +113,7 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
             body={"annotation": sent.id, "changed": changed, "prediction": sent.prediction_id},
         )  # fmt: skip
         _learn_when_due(tx, workbench, project, seq, actor)
+        series.when_reviewed(tx, workbench, project, asset.batch)
         if sent.ontology_version != project.ontology_version:
             current = guard.ontology(tx, project_id, project.ontology_version)
             problems = conform(current, sent.answers, asset.size)
@@ -188,7 +189,7 @@ def skip(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, rea
     """Set an asset aside for this person; others may still answer it, after everything else. Returns its status."""
     with workbench.store.write() as tx:
         project = guard.project(tx, actor, project_id, "label")
-        guard.asset(tx, project_id, asset_id)
+        asset = guard.asset(tx, project_id, asset_id)
         work.add_skip(tx, Skip(asset_id=asset_id, user_id=actor.user_id, reason=reason), workbench.now())
         work.release(tx, [asset_id], actor.user_id)
         stage = assets.refresh(tx, project_id, asset_id, project.settings, workbench.now())
@@ -196,6 +197,7 @@ def skip(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, rea
             tx, workbench.now(), "skipped", project_id=project_id, asset_id=asset_id, user_id=actor.user_id,
             body={"reason": reason[:200]},
         )  # fmt: skip
+        series.when_reviewed(tx, workbench, project, asset.batch)
         return stage
 
 

@@ -113,7 +113,7 @@ def work_for(kind: JobKind) -> Work:
 
             return run_export
         case "predict":
-            from labelwright.flows.predict import run_predict
+            from labelwright.flows.carry import run_predict
 
             return run_predict
         case "learn":

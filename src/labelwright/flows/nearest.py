@@ -1,24 +1,23 @@
-"""Which reviewed texts are most like a text, without any model or network: overlap of character pieces, weighted.
+"""How alike reviewed texts are to a text, without any model or network: overlap of character pieces, weighted.
 
 Hides the vectors (TF-IDF over character n-grams of 3 to 5, within words).
 """
 
 from collections.abc import Callable, Sequence
 
-from labelwright.core.fewshot import Correction
+from labelwright.core.fewshot import Correction, Likeness
 
 _MOST_CHARACTERS = 20_000
 
 
-def ranker(corrections: Sequence[Correction]) -> Callable[[str, int], list[Correction]]:
-    """A function `(text, k) -> k most similar corrections, the most similar last`.
-
-    Last, because models give most weight to the example right before the text. Equal texts are left out: they would
-    hand the model the answer. Deterministic; ties go to the lower annotation id.
-    """
+def likeness_to(corrections: Sequence[Correction]) -> Callable[[str], Likeness]:
+    """A function `text -> Likeness` over these corrections; the vectors are made once. Deterministic."""
     pool = sorted(corrections, key=lambda c: c.annotation_id)
+    ids = [c.annotation_id for c in pool]
+    place = {each: i for i, each in enumerate(ids)}
+    nothing = Likeness(dict.fromkeys(ids, 0.0), lambda _one, _other: 0.0)
     if not pool:
-        return lambda _text, _k: []
+        return lambda _text: nothing
     # Imported late: a process that never needs it starts half a second sooner.
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -29,11 +28,13 @@ def ranker(corrections: Sequence[Correction]) -> Callable[[str, int], list[Corre
         known = vectorizer.fit_transform([c.text[:_MOST_CHARACTERS] for c in pool])
     except ValueError:
         # Not a single piece of three characters in any text.
-        return lambda text, k: [c for c in pool if c.text != text][:k]
+        return lambda _text: nothing
 
-    def rank(text: str, k: int) -> list[Correction]:
-        likeness = (known @ vectorizer.transform([text[:_MOST_CHARACTERS]]).T).toarray().ravel()
-        order = sorted(range(len(pool)), key=lambda i: (-likeness[i], i))
-        return [pool[i] for i in order if pool[i].text != text][:k][::-1]
+    def between(one: str, other: str) -> float:
+        return float(known[place[one]].multiply(known[place[other]]).sum())
 
-    return rank
+    def like(text: str) -> Likeness:
+        found = (known @ vectorizer.transform([text[:_MOST_CHARACTERS]]).T).toarray().ravel()
+        return Likeness(dict(zip(ids, map(float, found), strict=True)), between)
+
+    return like

@@ -80,6 +80,21 @@ def require_admin(actor: Actor) -> None:
         raise NotAllowed("admin_only", "only a server administrator may do this")
 
 
+def find_user_by_id(workbench: Workbench, actor: Actor, user_id: int) -> Actor:
+    """The account with this id; for administrators.
+
+    Raises:
+        NotAllowed: The actor is no administrator.
+        NotFound: There is none.
+    """
+    require_admin(actor)
+    with workbench.store.read() as tx:
+        found = store.by_id(tx, user_id)
+    if found is None:
+        raise NotFound("no_user", f"there is no user {user_id}")
+    return found
+
+
 def find_user(workbench: Workbench, name: str) -> Actor:
     """The account with this name.
 

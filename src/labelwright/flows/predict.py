@@ -5,22 +5,19 @@ batch is made when the one before it has ended, so that its examples are the new
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from labelwright.core.access import Actor
-from labelwright.core.errors import Conflict, Invalid, LabelwrightError, NotFound
-from labelwright.core.job import Job
-from labelwright.core.predictor import How, Run
-from labelwright.core.project import Project
+from labelwright.core.errors import Conflict, Invalid, NotFound
+from labelwright.core.predictor import How, PromptedModel, Run
+from labelwright.core.project import Project, Provider
 from labelwright.core.value import Value
-from labelwright.flows import asking, guard, models, prompts
-from labelwright.flows.batching import Batching
-from labelwright.flows.jobs import Control, Later, Report, Stopped
-from labelwright.flows.prompts import Plan
-from labelwright.store import asset as assets
-from labelwright.store import history, jobs, remote, work
-from labelwright.store import project as projects
+from labelwright.flows import guard, models, prompts, series
+from labelwright.flows.prompts import Plan, ShownExample
+from labelwright.store import history, jobs, remote
+from labelwright.store import provider as providers
 from labelwright.store import run as runs
 from labelwright.store.db import Tx, lock_project
 from labelwright.store.remote import RemoteBatch
@@ -32,15 +29,6 @@ class FailedAsset(Value):
 
     asset_id: int
     message: str
-
-
-class ShownExample(Value):
-    """A correction that was shown to the model."""
-
-    annotation_id: str
-    asset_id: int
-    text: str
-    answers: dict[str, Any]
 
 
 class RunView(Value):
@@ -75,6 +63,7 @@ def start_run(
     cost_cap_usd: Decimal | None = None,
     how: How = "now",
     use_cache: bool = True,
+    review_share: float | None = None,
 ) -> Run:
     """Queue a run over the next unpredicted assets; returns the first run of the series.
 
@@ -88,6 +77,8 @@ def start_run(
         cost_cap_usd: The series pauses before it would pass this.
         how: At once, or through the provider's batch API.
         use_cache: Take replies from the cache of this installation where it has them.
+        review_share: Each further batch waits until people have reviewed this share of the one before it, so that its
+            examples are their corrections; None to go on at once.
 
     Raises:
         Conflict: Everything has been predicted.
@@ -98,15 +89,24 @@ def start_run(
         raise Invalid("bad_batches", "a run has at least one batch")
     if batch_size is not None and not 1 <= batch_size <= 100_000:
         raise Invalid("bad_batch_size", "a batch has 1 to 100,000 assets")
+    if review_share is not None and not 0 < review_share <= 1:
+        raise Invalid("bad_share", "the share to review is above 0 and at most 1")
     with workbench.store.write() as tx:
         project = guard.project(tx, actor, project_id, "run_models")
         _check_cap(tx, workbench, project, plan, cost_cap_usd)
+        if plan.ontology_version not in (None, project.ontology_version):
+            raise Invalid(
+                "old_questions",
+                "a batch is asked the current questions",
+                "older ones can be compared on gold",
+            )
         options = {
             "plan": plan.model_dump(mode="json"),
             "batch_size": batch_size or project.settings.batch_size,
             "batches_left": None if batches is None else batches - 1,
             "how": how,
             "use_cache": use_cache,
+            "review_share": review_share,
         }
         run_id = _add_batch(tx, workbench, project, plan, options, cost_cap_usd, actor.user_id)
         if run_id is None:
@@ -186,28 +186,34 @@ def start_trials(
             raise Conflict(
                 "nothing_to_try", "there are no such assets yet", "import some, or mark some as gold"
             )
-        ids = []
-        for plan in plans:
-            predictor, provider = prompts.predictor_of(tx, project, plan)
-            priced = models.price(provider, plan.model, workbench) is not None
-            options = {"plan": plan.model_dump(mode="json"), "on": on}
-            ids.append(
-                runs.add(
-                    tx,
-                    project_id,
-                    "trial",
-                    None,
-                    predictor,
-                    chosen,
-                    cost_cap_usd=None,
-                    cost_known=priced,
-                    options=options,
-                    user_id=actor.user_id,
-                    at=workbench.now(),
-                )
-            )
-        _queue_job(tx, workbench, project_id, ids, actor.user_id)
+        ids = add_trials(tx, workbench, project, plans, chosen, {"on": on}, actor)
         return [_run(tx, project_id, run_id) for run_id in ids]
+
+
+def add_trials(
+    tx: Tx,
+    workbench: Workbench,
+    project: Project,
+    plans: Sequence[Plan],
+    asset_ids: Sequence[int],
+    options: dict[str, Any],
+    actor: Actor,
+    cost_cap_usd: Decimal | None = None,
+) -> list[int]:
+    """Queue a trial run of each plan over the same assets, in one job; returns their ids. The caller guards."""
+    ids = []
+    for plan in plans:
+        _check_cap(tx, workbench, project, plan, cost_cap_usd)
+        predictor, provider = prompts.predictor_of(tx, project, plan)
+        priced = models.price(provider, plan.model, workbench) is not None
+        ids.append(
+            runs.add(
+                tx, project.id, "trial", None, predictor, asset_ids, cost_cap_usd=cost_cap_usd, cost_known=priced,
+                options={"plan": plan.model_dump(mode="json")} | options, user_id=actor.user_id, at=workbench.now(),
+            )
+        )  # fmt: skip
+    _queue_job(tx, workbench, project.id, ids, actor.user_id)
+    return ids
 
 
 def _queue_job(
@@ -247,20 +253,7 @@ def view_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -
         if row is None:
             raise _no_run(project_id, run_id)
         sample = runs.failures_sample(tx, run_id)
-        shown = []
-        for annotation_id in row.run.example_ids[:100]:
-            found = work.annotation(tx, project_id, annotation_id)
-            if found is not None:
-                text = assets.texts(tx, [found[0].asset_id]).get(found[0].asset_id, "")
-                answers = found[0].answers.model_dump(mode="json")
-                shown.append(
-                    ShownExample(
-                        annotation_id=annotation_id,
-                        asset_id=found[0].asset_id,
-                        text=text[:500],
-                        answers=answers,
-                    )
-                )
+        shown = prompts.sources_of(tx, project_id, row.run.example_ids[:100])
         confirmed = runs.confirmed(tx, run_id)
         lying = remote.newest(tx, run_id)
     cost = row.run.cost_usd
@@ -276,6 +269,30 @@ def view_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -
         usd_per_confirmed=cost / confirmed if cost is not None and confirmed else None,
         remote=lying,
     )
+
+
+def examples_shown(
+    workbench: Workbench, actor: Actor, project_id: int, run_id: int, asset_id: int
+) -> list[ShownExample]:
+    """The examples that a run showed with one asset, where they are chosen for each text too.
+
+    Raises:
+        NotFound: The project has no such run or asset.
+    """
+    with workbench.store.read() as tx:
+        project = guard.project(tx, actor, project_id, "see_assets")
+        row = runs.get(tx, project_id, run_id)
+        if row is None or not isinstance(row.run.predictor.engine, PromptedModel):
+            raise _no_run(project_id, run_id)
+        asset = guard.asset(tx, project_id, asset_id)
+        engine, run = row.run.predictor.engine, row.run
+        provider = providers.get(tx, engine.provider_id) or Provider(id=0, name="removed", base_url="")
+        shown = prompts.examples_again(
+            tx, project, guard.ontology(tx, project_id, run.predictor.ontology_version), engine.examples, run.batch,
+            provider, run.example_ids, run.examples_note,
+        )  # fmt: skip
+        ids = [c.annotation_id for c in shown.picked(asset_id, asset.text or "")]
+        return prompts.sources_of(tx, project_id, ids)
 
 
 # --- steer ----------------------------------------------------------------------------------------------------------
@@ -352,6 +369,41 @@ def _cancel(tx: Tx, workbench: Workbench, run: Run, user_id: int | None, reason:
         runs.set_batch(tx, runs.asset_ids(tx, run.id, "pending", "asked"), None)
 
 
+def go_on(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> Run:
+    """Start the next batch of a series now, without waiting for the rest of the review.
+
+    Raises:
+        Conflict: Nothing waits.
+    """
+    with workbench.store.write() as tx:
+        row = steered(tx, actor, project_id, run_id, ("done",), "go on with")
+        _check_waits(row)
+        series.queue_next(tx, workbench, project_id, row, actor.user_id)
+        return _run(tx, project_id, run_id, workbench.now())
+
+
+def end_series(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> Run:
+    """Let no further batch follow this run.
+
+    Raises:
+        Conflict: Nothing waits.
+    """
+    with workbench.store.write() as tx:
+        row = steered(tx, actor, project_id, run_id, ("queued", "running", "paused", "done"), "end")
+        _check_waits(row)
+        runs.change(tx, run_id, options=row.options | {"batches_left": 0})
+        history.record(
+            tx, workbench.now(), "run_state", project_id=project_id, user_id=actor.user_id,
+            body={"run": run_id, "state": row.run.state, "reason": "no further batch"},
+        )  # fmt: skip
+        return _run(tx, project_id, run_id, workbench.now())
+
+
+def _check_waits(row: runs.RunRow) -> None:
+    if not series.waits(row):
+        raise Conflict("nothing_waits", f"no further batch waits for a review of run {row.run.id}")
+
+
 def retry_failed(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> Run:
     """Ask again about the assets that failed.
 
@@ -410,8 +462,8 @@ def _set_state(
     )  # fmt: skip
 
 
-def _run(tx: Tx, project_id: int, run_id: int) -> Run:
-    row = runs.get(tx, project_id, run_id)
+def _run(tx: Tx, project_id: int, run_id: int, now: datetime | None = None) -> Run:
+    row = runs.get(tx, project_id, run_id, now=now)
     if row is None:
         raise _no_run(project_id, run_id)
     return row.run
@@ -419,130 +471,3 @@ def _run(tx: Tx, project_id: int, run_id: int) -> Run:
 
 def _no_run(project_id: int, run_id: int) -> NotFound:
     return NotFound("no_run", f"project {project_id} has no run {run_id}")
-
-
-# --- carry out ------------------------------------------------------------------------------------------------------
-
-
-def run_predict(workbench: Workbench, job: Job, control: Control) -> Report:
-    """The work of a `predict` job: its runs one after another, and the batches that follow in a series.
-
-    Which run is next is read from the runs themselves: after a crash nothing else has to be remembered.
-
-    Raises:
-        Stopped: The process is shutting down or the job was cancelled.
-    """
-    assert job.project_id is not None
-    carried_out: list[int] = []
-    while (run_id := _next_of(workbench, job.id)) is not None:
-        try:
-            _carry_out(workbench, job.project_id, run_id, control)
-        except (Stopped, Later):
-            raise
-        except Exception as error:
-            _pause_broken(workbench, job.project_id, run_id, error)
-            raise
-        carried_out.append(run_id)
-    return {"run_ids": carried_out}
-
-
-def _next_of(workbench: Workbench, job_id: int) -> int | None:
-    with workbench.store.read() as tx:
-        return next(iter(runs.waiting_of_job(tx, job_id)), None)
-
-
-def _pause_broken(workbench: Workbench, project_id: int, run_id: int, error: Exception) -> None:
-    """A run whose job failed is paused with the reason, so that a person can go on with it."""
-    reason = (
-        error.message
-        if isinstance(error, LabelwrightError)
-        else "internal error; the log of the server says more"
-    )
-    with workbench.store.write() as tx:
-        if runs.state(tx, run_id) in ("queued", "running"):
-            _set_state(tx, workbench, project_id, run_id, "paused", reason, None)
-            runs.change(tx, run_id, job_id=None)
-
-
-def _carry_out(workbench: Workbench, project_id: int, run_id: int, control: Control) -> None:
-    """One run until it is done, paused or cancelled."""
-    while True:
-        with workbench.store.write() as tx:
-            row = runs.get(tx, project_id, run_id, lock=True)
-            if row is None:
-                return
-            if row.run.state not in ("queued", "running"):
-                # In one transaction with the look: whoever resumes it either finds this job still holding it, or not.
-                runs.change(tx, run_id, job_id=None)
-                return
-            waits = row.run.stop_reason if row.run.how == "batch" else ""
-            runs.change(tx, run_id, state="running", stop_reason=waits)
-            project = asking.project_of(tx, project_id)
-            ontology = guard.ontology(tx, project_id, row.run.predictor.ontology_version)
-        kind = Batching if row.run.how == "batch" else asking.Asking
-        work_on = kind(workbench, project, row.run, ontology, control)
-        work_on.go()
-        if work_on.cancelled:
-            with workbench.store.write() as tx:
-                _cancel(tx, workbench, row.run, None, "cancelled; what the provider had answered is taken in")
-                runs.change(tx, run_id, job_id=None)
-            return
-        if control.cancelled:
-            _cancel_all(workbench, project_id, row.job_id)
-        control.check()
-        with workbench.store.write() as tx:
-            if _settle(tx, workbench, project, run_id, work_on.halted):
-                return
-
-
-def _cancel_all(workbench: Workbench, project_id: int, job_id: int | None) -> None:
-    with workbench.store.write() as tx:
-        for run_id in runs.waiting_of_job(tx, job_id) if job_id is not None else ():
-            _cancel(tx, workbench, _run(tx, project_id, run_id), None, "its job was cancelled")
-
-
-def _settle(tx: Tx, workbench: Workbench, project: Project, run_id: int, halted: str) -> bool:
-    """Note how a round of asking ended; False when the run has to be looked at again."""
-    row = runs.get(tx, project.id, run_id, lock=True)
-    if row is None or row.run.state != "running":
-        return False
-    run = row.run
-    if runs.is_unfinished(tx, run_id):
-        if not halted:
-            return False
-        _set_state(tx, workbench, project.id, run_id, "paused", halted, None)
-        runs.change(tx, run_id, job_id=None)
-        return True
-    state, reason = "done", ""
-    if run.failed and not run.done:
-        cause = max(run.failures, key=lambda name: run.failures[name])
-        state, reason = "failed", f"every asset failed, most often by {cause.replace('_', ' ')}"
-    runs.change(tx, run_id, finished_at=workbench.now())
-    _set_state(tx, workbench, project.id, run_id, state, reason, None)
-    if run.kind == "batch":
-        projects.change(tx, project.id, audit_floor=runs.median_confidence(tx, project.id))
-        if state == "done":
-            _follow(tx, workbench, project, row)
-    return True
-
-
-def _follow(tx: Tx, workbench: Workbench, project: Project, row: runs.RunRow) -> None:
-    """The next batch of a series, made from what is known now."""
-    left = row.options.get("batches_left", 0)
-    if left is not None and left <= 0:
-        return
-    options = row.options | {"batches_left": None if left is None else left - 1}
-    # It takes over the job; a repeated end of this run (after asking again about failures) starts no second series.
-    runs.change(tx, row.run.id, options=row.options | {"batches_left": 0}, job_id=None)
-    cap = row.run.cost_cap_usd
-    if cap is not None and row.run.cost_usd is not None:
-        cap = max(Decimal("0.000000001"), cap - row.run.cost_usd)
-    try:
-        run_id = _add_batch(
-            tx, workbench, project, Plan.model_validate(row.options["plan"]), options, cap, row.created_by
-        )
-    except LabelwrightError as error:
-        runs.change(tx, row.run.id, stop_reason=f"no further batch: {error.message}")
-        return
-    if run_id is not None:
-        runs.change(tx, run_id, job_id=row.job_id)

@@ -6,6 +6,7 @@ Hides how a plan becomes a predictor, and which corrections are shown as example
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,18 +16,25 @@ from labelwright.core.access import Actor
 from labelwright.core.answer import Answers
 from labelwright.core.errors import Invalid, NotFound
 from labelwright.core.exchange import Message, Request, Usage
-from labelwright.core.fewshot import Correction, choose
+from labelwright.core.fewshot import (
+    Correction,
+    categories_of,
+    choose,
+    choose_for,
+    needs_likeness,
+    qualifying,
+)
 from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import Decoding, ExamplePolicy, How, Predictor, PromptedModel
 from labelwright.core.problem import Problem
 from labelwright.core.project import Project, PromptTemplate, Provider
 from labelwright.core.value import Value
 from labelwright.flows import guard, models
-from labelwright.flows.nearest import ranker
+from labelwright.flows.nearest import likeness_to
 from labelwright.prompting import DEFAULT_TEMPLATE, Example, ask, check_template, estimate_tokens
 from labelwright.providers import cost_usd
 from labelwright.store import asset as assets
-from labelwright.store import history
+from labelwright.store import history, people
 from labelwright.store import provider as providers
 from labelwright.store import run as runs
 from labelwright.store.db import Tx
@@ -42,22 +50,48 @@ _ANSWER_TOKENS_SHARE = 0.25
 
 
 class Plan(Value):
-    """What a person chooses for a run."""
+    """What a person chooses for a run.
+
+    Attributes:
+        ontology_version: Questions to ask; None for the current ones. Older ones can be tried and compared only.
+    """
 
     provider_id: int
     model: str = Field(min_length=1, max_length=300)
     template_version: int = Field(default=0, ge=0)
     examples: ExamplePolicy = ExamplePolicy()
     decoding: Decoding = Decoding()
+    ontology_version: int | None = Field(default=None, ge=1)
+
+
+class ShownExample(Value):
+    """A correction that is shown to a model: which, whose, and since when it is known.
+
+    Attributes:
+        author: Who gave these answers.
+        batch: Batch of its asset; None for one that was labelled before any run.
+        changed: Whether the person changed what the model had said.
+        counts: False once it was taken back or replaced; the run was made before that.
+    """
+
+    annotation_id: str
+    asset_id: int
+    text: str
+    answers: dict[str, Any]
+    author: str = ""
+    created_at: datetime | None = None
+    batch: int | None = None
+    changed: bool = False
+    counts: bool = True
 
 
 class Preview(Value):
-    """The exact prompt for one asset."""
+    """The exact prompt for one asset, and where its examples come from."""
 
     messages: tuple[Message, ...]
     output_schema: dict[str, Any] | None
     prompt_tokens: int
-    examples: tuple[str, ...]
+    examples: tuple[ShownExample, ...]
     examples_note: str
     problems: tuple[Problem, ...]
 
@@ -149,7 +183,9 @@ def predictor_of(tx: Tx, project: Project, plan: Plan) -> tuple[Predictor, Provi
         examples=plan.examples,
         decoding=plan.decoding,
     )
-    return Predictor(engine=engine, ontology_version=project.ontology_version), provider
+    version = plan.ontology_version or project.ontology_version
+    guard.ontology(tx, project.id, version)
+    return Predictor(engine=engine, ontology_version=version), provider
 
 
 class Shown:
@@ -164,14 +200,13 @@ class Shown:
         """Made by `examples_for` and `examples_again`."""
         self.ids, self.note, self._pick = tuple(ids), note, pick
 
+    def picked(self, asset_id: int, text: str) -> list[Correction]:
+        """The corrections shown with one text, in order; never the text itself."""
+        return [c for c in self._pick(asset_id, text) if c.asset_id != asset_id and c.text != text]
+
     def for_asset(self, asset_id: int, text: str) -> list[Example]:
-        """Examples for one text; never the text itself."""
-        picked = self._pick(asset_id, text)
-        return [
-            Example(text=c.text, answers=c.answers)
-            for c in picked
-            if c.asset_id != asset_id and c.text != text
-        ]
+        """The same as examples of the conversation."""
+        return [Example(text=c.text, answers=c.answers) for c in self.picked(asset_id, text)]
 
 
 def corrections_of(tx: Tx, project_id: int, batch: int | None) -> list[Correction]:
@@ -179,9 +214,24 @@ def corrections_of(tx: Tx, project_id: int, batch: int | None) -> list[Correctio
     return [
         Correction(
             annotation_id=row.id, asset_id=row.asset_id, text=row.text, answers=Answers.model_validate(row.answers),
-            batch=row.batch, changed=row.changed, gold=row.gold,
+            batch=row.batch, changed=row.changed, gold=row.gold, author_id=row.author_id, created_at=row.created_at,
         )
         for row in runs.corrections(tx, project_id, batch, MOST_CORRECTIONS)
+    ]  # fmt: skip
+
+
+def sources_of(tx: Tx, project_id: int, annotation_ids: Sequence[str]) -> list[ShownExample]:
+    """Where examples come from, in the order given."""
+    rows = runs.corrections_named(tx, project_id, annotation_ids)
+    names = people.display_names(tx, sorted({row.author_id for row in rows.values()}))
+    return [
+        ShownExample(
+            annotation_id=each, asset_id=row.asset_id, text=row.text[:500], answers=row.answers,
+            author=names.get(row.author_id, ""), created_at=row.created_at, batch=row.batch, changed=row.changed,
+            counts=row.counts,
+        )
+        for each in annotation_ids
+        if (row := rows.get(each)) is not None
     ]  # fmt: skip
 
 
@@ -197,8 +247,8 @@ def examples_for(
             (), "nothing of an earlier batch is corrected yet, so no examples are shown", lambda _i, _t: []
         )
     budget = _example_budget(provider)
-    if policy.kind == "nearest":
-        return _nearest(usable, policy, ontology, batch, budget)
+    if needs_likeness(policy):
+        return _by_likeness(usable, policy, ontology, batch, budget)
     chosen = choose(policy, usable, ontology, batch)
     kept = _within(chosen, budget)
     note = (
@@ -209,17 +259,18 @@ def examples_for(
     return Shown([c.annotation_id for c in kept], note, lambda _i, _t: kept)
 
 
-def _nearest(
-    usable: list[Correction], policy: ExamplePolicy, ontology: Ontology, batch: int | None, budget: int
+def _by_likeness(
+    corrections: list[Correction], policy: ExamplePolicy, ontology: Ontology, batch: int | None, budget: int
 ) -> Shown:
-    rank = ranker(usable)
+    usable = qualifying(corrections, batch)
+    like, shown_by = likeness_to(usable), categories_of(ontology, usable)
 
     def pick(asset_id: int, text: str) -> list[Correction]:
-        others = [c for c in usable if c.asset_id != asset_id]
-        found = choose(policy, others, ontology, batch, lambda _usable, k: rank(text, k))
+        found = choose_for(policy, usable, ontology, asset_id, text, like(text), shown_by)
+        # The most similar one stands last; what does not fit is left out from the other end.
         return _within(found[::-1], budget)[::-1]
 
-    return Shown([c.annotation_id for c in usable], "the nearest are chosen for each text", pick)
+    return Shown([c.annotation_id for c in usable], "examples are chosen for each text", pick)
 
 
 def examples_again(
@@ -231,9 +282,9 @@ def examples_again(
         return Shown((), note, lambda _i, _t: [])
     by_id = {c.annotation_id: c for c in corrections_of(tx, project.id, batch)}
     kept = [by_id[each] for each in ids if each in by_id]
-    if policy.kind == "nearest":
+    if needs_likeness(policy):
         return (
-            _nearest(kept, policy, ontology, batch, _example_budget(provider))
+            _by_likeness(kept, policy, ontology, batch, _example_budget(provider))
             if kept
             else Shown(ids, note, lambda _i, _t: [])
         )
@@ -308,6 +359,8 @@ def preview(
         asset = guard.asset(tx, project_id, asset_id)
         nobody = Provider(id=0, name="preview", base_url="")
         shown = examples_for(tx, project, ontology, examples, None, nobody)
+        picked = [c.annotation_id for c in shown.picked(asset.id, asset.text or "")]
+        sources = tuple(sources_of(tx, project_id, picked))
     engine = PromptedModel(provider_id=0, provider_url="", model=model or "model")
     # An unsaved template counts as one of the project's own.
     wording = (
@@ -326,7 +379,7 @@ def preview(
         messages=asked[0].messages,
         output_schema=asked[0].output_schema,
         prompt_tokens=prompt_tokens(asked[0]),
-        examples=shown.ids if examples.kind != "nearest" else (),
+        examples=sources,
         examples_note=shown.note,
         problems=tuple(check_template(wording)),
     )

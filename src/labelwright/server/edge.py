@@ -164,7 +164,15 @@ def workbench_of(request: Request) -> Workbench:
     return found
 
 
-def actor_of(request: Request) -> Actor:
+async def _workbench(request: Request) -> Workbench:
+    # Asynchronous, because FastAPI hands every other function to another thread, which costs more than this does.
+    return workbench_of(request)
+
+
+Bench = Annotated[Workbench, Depends(_workbench)]
+
+
+def actor_of(request: Request, bench: Bench) -> Actor:
     """Who is asking: by bearer token, else by cookie.
 
     Raises:
@@ -172,10 +180,9 @@ def actor_of(request: Request) -> Actor:
     """
     header = request.headers.get("authorization", "")
     token = header[7:].strip() if header[:7].lower() == "bearer " else None
-    return people.who_is(workbench_of(request), cookie=request.cookies.get(COOKIE), token=token)
+    return people.who_is(bench, cookie=request.cookies.get(COOKIE), token=token)
 
 
-Bench = Annotated[Workbench, Depends(workbench_of)]
 SignedIn = Annotated[Actor, Depends(actor_of)]
 
 

@@ -71,10 +71,13 @@ def counters(tx: Tx, project_id: int) -> dict[str, int]:
 
 def counter(tx: Tx, project_id: int, name: str) -> int:
     """One counter; 0 when it was never touched."""
-    found = tx.execute(
-        sa.select(t.counter.c.n).where(t.counter.c.project_id == project_id, t.counter.c.name == name)
-    ).scalar()
-    return int(found or 0)
+    return int(tx.execute(_COUNTER, {"project": project_id, "name": name}).scalar() or 0)
+
+
+# Statements of the hot path are built once: building one costs more than running it.
+_COUNTER = sa.select(t.counter.c.n).where(
+    t.counter.c.project_id == sa.bindparam("project"), t.counter.c.name == sa.bindparam("name")
+)
 
 
 def refresh(
@@ -195,22 +198,21 @@ def asset_from(row: Any, text: str | None = None, metadata: dict[str, Any] | Non
 
 def get(tx: Tx, project_id: int, asset_id: int) -> Asset | None:
     """One asset with its content; None when this project has none with that id."""
-    row = tx.execute(
-        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
-        .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
-        .where(t.asset.c.id == asset_id, t.asset.c.project_id == project_id)
-    ).one_or_none()
-    return None if row is None else asset_from(row, row.text, row.metadata)
+    found = get_many(tx, [asset_id]).get(asset_id)
+    return None if found is None or found.project_id != project_id else found
 
 
 def get_many(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Asset]:
     """Assets with content by id; ids that do not exist are left out."""
-    rows = tx.execute(
-        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
-        .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
-        .where(t.asset.c.id.in_(list(asset_ids)))
-    )
+    rows = tx.execute(_WITH_CONTENT, {"keys": list(asset_ids)})
     return {row.id: asset_from(row, row.text, row.metadata) for row in rows}
+
+
+_WITH_CONTENT = (
+    sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
+    .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
+    .where(t.asset.c.id.in_(sa.bindparam("keys", expanding=True)))
+)
 
 
 def texts(tx: Tx, asset_ids: Iterable[int]) -> dict[int, str]:

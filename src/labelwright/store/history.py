@@ -22,11 +22,14 @@ def record(
     body: Body | None = None,
 ) -> None:
     """Append one event."""
-    tx.execute(
-        t.event.insert().values(
-            at=at, kind=kind, project_id=project_id, asset_id=asset_id, user_id=user_id, body=body or {}
-        )
-    )
+    row = {
+        "at": at, "kind": kind, "project_id": project_id, "asset_id": asset_id, "user_id": user_id,
+        "body": body or {},
+    }  # fmt: skip
+    tx.execute(_ADD, row)
+
+
+_ADD = t.event.insert()
 
 
 def of_project(tx: Tx, project_id: int, before: int | None, limit: int) -> list[Event]:

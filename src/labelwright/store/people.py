@@ -114,12 +114,16 @@ def add_session(tx: Tx, token_sha256: str, user_id: int, user_agent: str, at: da
 
 def session(tx: Tx, token_sha256: str) -> tuple[Actor, datetime, datetime] | None:
     """(person, created, last seen) of a signed-in browser."""
-    row = tx.execute(
-        sa.select(t.user, t.session.c.created_at.label("since"), t.session.c.seen_at)
-        .join(t.session, t.session.c.user_id == t.user.c.id)
-        .where(t.session.c.token_sha256 == token_sha256, t.user.c.disabled.is_(False))
-    ).one_or_none()
+    row = tx.execute(_SESSION, {"key": token_sha256}).one_or_none()
     return None if row is None else (_actor(row), row.since, row.seen_at)
+
+
+# Statements of every request are built once: building one costs more than running it.
+_SESSION = (
+    sa.select(t.user, t.session.c.created_at.label("since"), t.session.c.seen_at)
+    .join(t.session, t.session.c.user_id == t.user.c.id)
+    .where(t.session.c.token_sha256 == sa.bindparam("key"), t.user.c.disabled.is_(False))
+)
 
 
 def touch_session(tx: Tx, token_sha256: str, at: datetime) -> None:
@@ -183,12 +187,15 @@ def tokens(tx: Tx, user_id: int) -> list[TokenRow]:
 
 def token(tx: Tx, token_id: int) -> tuple[Actor, str, datetime | None, datetime | None] | None:
     """(person, secret hash, expiry, last use) of a token."""
-    row = tx.execute(
-        sa.select(t.user, t.token.c.secret_sha256, t.token.c.expires_at, t.token.c.used_at)
-        .join(t.token, t.token.c.user_id == t.user.c.id)
-        .where(t.token.c.id == token_id, t.user.c.disabled.is_(False))
-    ).one_or_none()
+    row = tx.execute(_TOKEN, {"key": token_id}).one_or_none()
     return None if row is None else (_actor(row), row.secret_sha256, row.expires_at, row.used_at)
+
+
+_TOKEN = (
+    sa.select(t.user, t.token.c.secret_sha256, t.token.c.expires_at, t.token.c.used_at)
+    .join(t.token, t.token.c.user_id == t.user.c.id)
+    .where(t.token.c.id == sa.bindparam("key"), t.user.c.disabled.is_(False))
+)
 
 
 def touch_token(tx: Tx, token_id: int, at: datetime) -> None:
@@ -207,9 +214,12 @@ def delete_token(tx: Tx, user_id: int, token_id: int) -> bool:
 
 def role(tx: Tx, project_id: int, user_id: int) -> Role | None:
     """A person's role in a project."""
-    return tx.execute(
-        sa.select(t.member.c.role).where(t.member.c.project_id == project_id, t.member.c.user_id == user_id)
-    ).scalar()
+    return tx.execute(_ROLE, {"project": project_id, "user": user_id}).scalar()
+
+
+_ROLE = sa.select(t.member.c.role).where(
+    t.member.c.project_id == sa.bindparam("project"), t.member.c.user_id == sa.bindparam("user")
+)
 
 
 def set_role(tx: Tx, project_id: int, user_id: int, new: Role | None) -> None:

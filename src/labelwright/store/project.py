@@ -65,18 +65,22 @@ def add(
 
 def get(tx: Tx, project_id: int, *, lock: bool = False) -> Project | None:
     """A project that is not in the trash; `lock` keeps others from changing it until commit."""
-    query = sa.select(t.project).where(t.project.c.id == project_id, t.project.c.deleted_at.is_(None))
-    row = tx.execute(query.with_for_update() if lock else query).one_or_none()
+    row = tx.execute(_GET.with_for_update() if lock else _GET, {"key": project_id}).one_or_none()
     return None if row is None else _project(row)
+
+
+# Statements of the hot path are built once: building one costs more than running it.
+_GET = sa.select(t.project).where(t.project.c.id == sa.bindparam("key"), t.project.c.deleted_at.is_(None))
 
 
 def learning(tx: Tx, project_id: int) -> Learning:
     """What is kept for the queue and the local models."""
-    c = t.project.c
-    row = tx.execute(
-        sa.select(c.seed, c.audit_floor, c.learned_at_submissions, c.model_sha256).where(c.id == project_id)
-    ).one()
-    return Learning(**row._mapping)
+    return Learning(**tx.execute(_LEARNING, {"key": project_id}).one()._mapping)
+
+
+_LEARNING = sa.select(
+    t.project.c.seed, t.project.c.audit_floor, t.project.c.learned_at_submissions, t.project.c.model_sha256
+).where(t.project.c.id == sa.bindparam("key"))
 
 
 def visible(tx: Tx, user_id: int, *, is_admin: bool) -> list[tuple[Project, Role | None]]:
@@ -114,12 +118,13 @@ def add_ontology(tx: Tx, project_id: int, ontology: Ontology, user_id: int, at: 
 
 def ontology(tx: Tx, project_id: int, version: int) -> Ontology | None:
     """One version."""
-    body = tx.execute(
-        sa.select(t.ontology.c.body).where(
-            t.ontology.c.project_id == project_id, t.ontology.c.version == version
-        )
-    ).scalar()
+    body = tx.execute(_ONTOLOGY, {"key": project_id, "at": version}).scalar()
     return None if body is None else Ontology.model_validate(body)
+
+
+_ONTOLOGY = sa.select(t.ontology.c.body).where(
+    t.ontology.c.project_id == sa.bindparam("key"), t.ontology.c.version == sa.bindparam("at")
+)
 
 
 def counters_of(tx: Tx, project_ids: Sequence[int]) -> dict[int, dict[str, int]]:

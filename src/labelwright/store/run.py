@@ -3,6 +3,7 @@
 Hides how progress, tokens and cost are counted beside the work they count, in the same transaction.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from labelwright.core.answer import Answers
-from labelwright.core.predictor import Predictor, Reading, Run
+from labelwright.core.predictor import NextBatch, Predictor, Reading, Run
 from labelwright.core.value import Value
 from labelwright.store import tables as t
 from labelwright.store.db import Tx, inserted_id, upsert
@@ -148,7 +149,7 @@ def add(
     return run_id
 
 
-def _run(row: Any, pace: tuple[float | None, float | None]) -> Run:
+def _run(row: Any, pace: tuple[float | None, float | None], next_batch: NextBatch | None = None) -> Run:
     rate, latency = pace
     left = row.total - row.done - row.failed
     return Run(
@@ -178,6 +179,7 @@ def _run(row: Any, pace: tuple[float | None, float | None]) -> Run:
         latency_p50_s=latency,
         example_ids=tuple(row.examples.get("ids", ())),
         examples_note=row.examples.get("note", ""),
+        next_batch=next_batch,
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
@@ -198,7 +200,10 @@ def get(
     if row is None:
         return None
     pace = (None, None) if now is None else _pace(tx, row, now)
-    return RunRow(run=_run(row, pace), options=row.options, job_id=row.job_id, created_by=row.created_by)
+    following = None if now is None else _next_batch(tx, row)
+    return RunRow(
+        run=_run(row, pace, following), options=row.options, job_id=row.job_id, created_by=row.created_by
+    )
 
 
 def of_project(
@@ -216,7 +221,7 @@ def of_project(
     if before is not None:
         query = query.where(t.run.c.id < before)
     rows = tx.execute(query.order_by(t.run.c.id.desc()).limit(limit)).all()
-    return [_run(row, _pace(tx, row, now)) for row in rows]
+    return [_run(row, _pace(tx, row, now), _next_batch(tx, row)) for row in rows]
 
 
 def _pace(tx: Tx, row: Any, now: datetime) -> tuple[float | None, float | None]:
@@ -238,6 +243,47 @@ def _pace(tx: Tx, row: Any, now: datetime) -> tuple[float | None, float | None]:
     )
     ordered = sorted(latencies.scalars())
     return rate, ordered[len(ordered) // 2] if ordered else None
+
+
+def _next_batch(tx: Tx, row: Any) -> NextBatch | None:
+    share, left = row.options.get("review_share"), row.options.get("batches_left", 0)
+    if share is None or left == 0 or row.state in ("cancelled", "failed"):
+        return None
+    queued = row.options.get("next_job")
+    if queued is not None:
+        state = tx.execute(sa.select(t.job.c.state).where(t.job.c.id == queued)).scalar()
+        if state not in ("queued", "running"):
+            return None
+    return NextBatch(
+        review_share=share,
+        left=0 if queued is not None else left_to_review(tx, row.id, row.total, share),
+        batches_left=left,
+        starting=queued is not None,
+    )
+
+
+def waiting_for_review(tx: Tx, project_id: int, batch: int) -> int | None:
+    """The run over this batch, if a further batch is to follow its review."""
+    c = t.run.c
+    return tx.execute(
+        sa.select(c.id).where(
+            c.project_id == project_id, c.batch == batch, c.kind == "batch", c.state == "done",
+            c.options["review_share"].as_float().is_not(None),
+        )
+    ).scalar()  # fmt: skip
+
+
+def left_to_review(tx: Tx, run_id: int, total: int, share: float) -> int:
+    """How many more assets of a run people have to review (or set aside) until this share of it is done."""
+    settled = tx.execute(
+        sa.select(sa.func.count())
+        .select_from(t.run_asset.join(t.asset, t.asset.c.id == t.run_asset.c.asset_id))
+        .where(
+            t.run_asset.c.run_id == run_id, sa.or_(t.asset.c.open.is_(False), t.asset.c.status == "skipped")
+        )
+    ).scalar_one()
+    # A hair less, so that 0.1 of 30 is 3 and not 4.
+    return max(0, math.ceil(share * total - 1e-9) - int(settled))
 
 
 def change(tx: Tx, run_id: int, **columns: Any) -> None:
@@ -459,18 +505,31 @@ def outcomes(tx: Tx, run_id: int, after: int, limit: int) -> list[tuple[Outcome,
 # --- corrections --------------------------------------------------------------------------------------------------
 
 
+_CORRECTION = (
+    sa.select(
+        t.annotation.c.id, t.annotation.c.asset_id, t.annotation.c.answers, t.annotation.c.changed,
+        t.annotation.c.counts, t.annotation.c.author_id, t.annotation.c.created_at, t.asset.c.batch, t.asset.c.gold,
+        t.asset_content.c.text,
+    )
+    .join(t.asset, t.asset.c.id == t.annotation.c.asset_id)
+    .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
+)  # fmt: skip
+
+
 def corrections(tx: Tx, project_id: int, before_batch: int | None, limit: int) -> list[Any]:
     """Rows of submissions that count, newest first, with text, batch and whether the asset is gold."""
     n, a = t.annotation.c, t.asset.c
-    query = (
-        sa.select(n.id, n.asset_id, n.answers, n.changed, a.batch, a.gold, t.asset_content.c.text)
-        .join(t.asset, a.id == n.asset_id)
-        .join(t.asset_content, t.asset_content.c.asset_id == a.id)
-        .where(n.project_id == project_id, n.counts.is_(True), a.gold.is_(False))
-    )
+    query = _CORRECTION.where(n.project_id == project_id, n.counts.is_(True), a.gold.is_(False))
     if before_batch is not None:
         query = query.where(sa.or_(a.batch.is_(None), a.batch < before_batch))
     return list(tx.execute(query.order_by(n.seq.desc()).limit(limit)))
+
+
+def corrections_named(tx: Tx, project_id: int, annotation_ids: Sequence[str]) -> dict[str, Any]:
+    """The same rows by annotation id, also of what no longer counts."""
+    n = t.annotation.c
+    rows = tx.execute(_CORRECTION.where(n.project_id == project_id, n.id.in_(list(annotation_ids))))
+    return {row.id: row for row in rows}
 
 
 def median_confidence(tx: Tx, project_id: int) -> float:

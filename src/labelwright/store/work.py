@@ -16,17 +16,21 @@ from labelwright.core.queue import Stream, Why
 from labelwright.store import tables as t
 from labelwright.store.db import Tx, upsert
 
+# Statements of the hot path (take and submit) are built once: building one costs more than running it.
+_asset_is: sa.BindParameter[int] = sa.bindparam("asset")
+_user_is: sa.BindParameter[int] = sa.bindparam("user")
+
 # --- the queue --------------------------------------------------------------------------------------------------
 
 
 def take_number(tx: Tx, project_id: int, user_id: int) -> int:
     """How many assets this person was handed so far in this project."""
-    found = tx.execute(
-        sa.select(t.take_count.c.n).where(
-            t.take_count.c.project_id == project_id, t.take_count.c.user_id == user_id
-        )
-    ).scalar()
-    return int(found or 0)
+    return int(tx.execute(_TAKE_NUMBER, {"project": project_id, "user": user_id}).scalar() or 0)
+
+
+_TAKE_NUMBER = sa.select(t.take_count.c.n).where(
+    t.take_count.c.project_id == sa.bindparam("project"), t.take_count.c.user_id == _user_is
+)
 
 
 def add_takes(tx: Tx, project_id: int, user_id: int, n: int) -> None:
@@ -40,14 +44,7 @@ def add_takes(tx: Tx, project_id: int, user_id: int, n: int) -> None:
 def held_by(tx: Tx, project_id: int, user_id: int, now: datetime) -> list[tuple[int, Why]]:
     """Assets this person holds a running lease on, in queue order."""
     # In two steps: joined, the database may walk all assets of the project to find a handful of leases.
-    mine = {
-        row.asset_id: row.why
-        for row in tx.execute(
-            sa.select(t.lease.c.asset_id, t.lease.c.why).where(
-                t.lease.c.user_id == user_id, t.lease.c.until > now
-            )
-        )
-    }
+    mine = {row.asset_id: row.why for row in tx.execute(_LEASES, {"user": user_id, "now": now})}
     if not mine:
         return []
     here = tx.execute(
@@ -56,6 +53,11 @@ def held_by(tx: Tx, project_id: int, user_id: int, now: datetime) -> list[tuple[
         .order_by(t.asset.c.order_key, t.asset.c.id)
     ).scalars()
     return [(asset_id, mine[asset_id]) for asset_id in here]
+
+
+_LEASES = sa.select(t.lease.c.asset_id, t.lease.c.why).where(
+    t.lease.c.user_id == _user_is, t.lease.c.until > sa.bindparam("now", type_=t.Utc)
+)
 
 
 def next_in(
@@ -110,7 +112,8 @@ def _next_in(stream: Stream, several: bool) -> sa.Select[tuple[int, float | None
         ]
         query = query.where(~sa.exists().where(*mine))
     if stream == "audit":
-        query = query.where(a.confidence >= sa.bindparam("floor")).order_by(a.shuffle, a.id)
+        # The sum keeps SQLite from walking (and sorting) all confident assets by the index on confidence.
+        query = query.where(a.confidence + 0.0 >= sa.bindparam("floor")).order_by(a.shuffle, a.id)
     else:
         query = query.order_by(a.order_key, a.id)
     return query.limit(sa.bindparam("most"))
@@ -136,7 +139,12 @@ def renew(tx: Tx, asset_ids: Sequence[int], user_id: int, until: datetime) -> in
 
 def release(tx: Tx, asset_ids: Sequence[int], user_id: int) -> None:
     """Give assets back."""
-    tx.execute(t.lease.delete().where(t.lease.c.asset_id.in_(list(asset_ids)), t.lease.c.user_id == user_id))
+    tx.execute(_RELEASE, {"assets": list(asset_ids), "user": user_id})
+
+
+_RELEASE = t.lease.delete().where(
+    t.lease.c.asset_id.in_(sa.bindparam("assets", expanding=True)), t.lease.c.user_id == _user_is
+)
 
 
 def others_holding(tx: Tx, project_id: int, user_id: int, now: datetime) -> int:
@@ -177,19 +185,16 @@ def body_hash(asset_id: int, author_id: int, answers: Answers) -> str:
 
 def annotation(tx: Tx, project_id: int, annotation_id: str) -> tuple[Annotation, str] | None:
     """(annotation, hash of its body)."""
-    row = tx.execute(
-        sa.select(t.annotation).where(
-            t.annotation.c.id == annotation_id, t.annotation.c.project_id == project_id
-        )
-    ).one_or_none()
-    return None if row is None else (_annotation(row), row.request_sha256)
+    row = tx.execute(_ANNOTATION, {"id": annotation_id}).one_or_none()
+    return None if row is None or row.project_id != project_id else (_annotation(row), row.request_sha256)
+
+
+_ANNOTATION = sa.select(t.annotation).where(t.annotation.c.id == sa.bindparam("id"))
 
 
 def annotation_exists(tx: Tx, annotation_id: str) -> bool:
     """Whether any project has an annotation with this id."""
-    return (
-        tx.execute(sa.select(t.annotation.c.id).where(t.annotation.c.id == annotation_id)).first() is not None
-    )
+    return tx.execute(_ANNOTATION, {"id": annotation_id}).first() is not None
 
 
 def annotations_of(tx: Tx, asset_id: int, names: dict[int, str] | None = None) -> list[Annotation]:
@@ -202,17 +207,20 @@ def annotations_of(tx: Tx, asset_id: int, names: dict[int, str] | None = None) -
 
 def current_of(tx: Tx, asset_id: int, author_id: int) -> Annotation | None:
     """The submission of this person for this asset that counts."""
-    row = tx.execute(
-        sa.select(t.annotation)
-        .where(
-            t.annotation.c.asset_id == asset_id,
-            t.annotation.c.author_id == author_id,
-            t.annotation.c.counts.is_(True),
-        )
-        .order_by(t.annotation.c.seq.desc())
-        .limit(1)
-    ).one_or_none()
+    row = tx.execute(_CURRENT, {"asset": asset_id, "user": author_id}).one_or_none()
     return None if row is None else _annotation(row)
+
+
+_CURRENT = (
+    sa.select(t.annotation)
+    .where(
+        t.annotation.c.asset_id == _asset_is,
+        t.annotation.c.author_id == _user_is,
+        t.annotation.c.counts.is_(True),
+    )
+    .order_by(t.annotation.c.seq.desc())
+    .limit(1)
+)
 
 
 def current_for_asset(tx: Tx, asset_id: int) -> list[Annotation]:
@@ -242,32 +250,37 @@ def current_for_assets(
 
 def add_annotation(tx: Tx, project_id: int, new: Annotation, *, changed: bool, seq: int) -> None:
     """Store a submission; an earlier one of the same author for the same asset no longer counts."""
+    tx.execute(_REPLACE, {"asset": new.asset_id, "user": new.author_id})
     tx.execute(
-        t.annotation.update()
-        .where(t.annotation.c.asset_id == new.asset_id, t.annotation.c.author_id == new.author_id)
-        .values(counts=False)
+        _ADD,
+        {
+            "id": new.id,
+            "project_id": project_id,
+            "asset_id": new.asset_id,
+            "author_id": new.author_id,
+            "ontology_version": new.ontology_version,
+            "answers": new.answers.model_dump(mode="json"),
+            "prediction_id": new.prediction_id,
+            "parent_id": new.parent_id,
+            "changed": changed,
+            "counts": True,
+            "taken_back": False,
+            "active_ms": new.time.active_ms,
+            "idle_ms": new.time.idle_ms,
+            "wait_ms": new.time.wait_ms,
+            "request_sha256": body_hash(new.asset_id, new.author_id, new.answers),
+            "created_at": new.created_at,
+            "seq": seq,
+        },
     )
-    tx.execute(
-        t.annotation.insert().values(
-            id=new.id,
-            project_id=project_id,
-            asset_id=new.asset_id,
-            author_id=new.author_id,
-            ontology_version=new.ontology_version,
-            answers=new.answers.model_dump(mode="json"),
-            prediction_id=new.prediction_id,
-            parent_id=new.parent_id,
-            changed=changed,
-            counts=True,
-            taken_back=False,
-            active_ms=new.time.active_ms,
-            idle_ms=new.time.idle_ms,
-            wait_ms=new.time.wait_ms,
-            request_sha256=body_hash(new.asset_id, new.author_id, new.answers),
-            created_at=new.created_at,
-            seq=seq,
-        )
-    )
+
+
+_ADD = t.annotation.insert()
+_REPLACE = (
+    t.annotation.update()
+    .where(t.annotation.c.asset_id == _asset_is, t.annotation.c.author_id == _user_is)
+    .values(counts=False)
+)
 
 
 def take_back(tx: Tx, annotation_id: str) -> None:
@@ -297,9 +310,7 @@ def last_of(tx: Tx, project_id: int, author_id: int, limit: int) -> list[Annotat
 
 def draft(tx: Tx, asset_id: int, user_id: int) -> Draft | None:
     """Unsubmitted work of a person on an asset."""
-    row = tx.execute(
-        sa.select(t.draft).where(t.draft.c.asset_id == asset_id, t.draft.c.user_id == user_id)
-    ).one_or_none()
+    row = tx.execute(_DRAFT, {"asset": asset_id, "user": user_id}).one_or_none()
     if row is None:
         return None
     return Draft(
@@ -309,6 +320,9 @@ def draft(tx: Tx, asset_id: int, user_id: int) -> Draft | None:
         revision=row.revision,
         updated_at=row.updated_at,
     )
+
+
+_DRAFT = sa.select(t.draft).where(t.draft.c.asset_id == _asset_is, t.draft.c.user_id == _user_is)
 
 
 def save_draft(tx: Tx, user_id: int, new: Draft) -> None:
@@ -329,7 +343,10 @@ def save_draft(tx: Tx, user_id: int, new: Draft) -> None:
 
 def drop_draft(tx: Tx, asset_id: int, user_id: int) -> None:
     """Forget a person's draft for an asset."""
-    tx.execute(t.draft.delete().where(t.draft.c.asset_id == asset_id, t.draft.c.user_id == user_id))
+    tx.execute(_DROP_DRAFT, {"asset": asset_id, "user": user_id})
+
+
+_DROP_DRAFT = t.draft.delete().where(t.draft.c.asset_id == _asset_is, t.draft.c.user_id == _user_is)
 
 
 def add_skip(tx: Tx, new: Skip, at: datetime) -> None:
@@ -358,7 +375,10 @@ def skipped_by(tx: Tx, project_id: int, user_id: int) -> list[int]:
 
 def drop_skip(tx: Tx, asset_id: int, user_id: int) -> None:
     """The person may be asked again."""
-    tx.execute(t.skip.delete().where(t.skip.c.asset_id == asset_id, t.skip.c.user_id == user_id))
+    tx.execute(_DROP_SKIP, {"asset": asset_id, "user": user_id})
+
+
+_DROP_SKIP = t.skip.delete().where(t.skip.c.asset_id == _asset_is, t.skip.c.user_id == _user_is)
 
 
 # --- predictions shown to people --------------------------------------------------------------------------------
@@ -390,10 +410,13 @@ def predictions(tx: Tx, prediction_ids: Sequence[int]) -> dict[int, Prediction]:
 
 def current_predictions(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Prediction]:
     """The current prediction of each of these assets, by asset id."""
-    rows = tx.execute(
-        sa.select(t.asset.c.id, t.asset.c.prediction_id).where(
-            t.asset.c.id.in_(list(asset_ids)), t.asset.c.prediction_id.is_not(None)
-        )
-    ).all()
+    rows = tx.execute(_PREDICTED, {"assets": list(asset_ids)}).all()
+    if not rows:
+        return {}
     found = predictions(tx, [row.prediction_id for row in rows])
     return {row.id: found[row.prediction_id] for row in rows if row.prediction_id in found}
+
+
+_PREDICTED = sa.select(t.asset.c.id, t.asset.c.prediction_id).where(
+    t.asset.c.id.in_(sa.bindparam("assets", expanding=True)), t.asset.c.prediction_id.is_not(None)
+)

@@ -304,6 +304,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/comparisons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Comparisons
+         * @description Comparisons, newest first.
+         */
+        get: operations["list_comparisons"];
+        put?: never;
+        /**
+         * Start Comparison
+         * @description Ask every plan about the same gold assets; the queue is left alone.
+         */
+        post: operations["start_comparison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/comparisons/{comparison_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * View Comparison
+         * @description Figures, verdicts and disagreements (of one question when named).
+         */
+        get: operations["view_comparison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/comparisons/{comparison_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Comparison
+         * @description Stop asking; what is known so far is compared.
+         */
+        post: operations["cancel_comparison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/confusions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Confusions
+         * @description What models took for what, by the newest reviewed predictions.
+         */
+        get: operations["list_confusions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/definition-drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draft Definition
+         * @description A model's proposal for a better definition; nothing is changed.
+         */
+        post: operations["draft_definition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/estimates": {
         parameters: {
             query?: never;
@@ -380,6 +484,26 @@ export interface paths {
          * @description The finished zip.
          */
         get: operations["export_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/gold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gold State
+         * @description How large the gold set and its halves are, and how often they were looked at.
+         */
+        get: operations["gold_state"];
         put?: never;
         post?: never;
         delete?: never;
@@ -774,6 +898,66 @@ export interface paths {
          * @description End a run; its predictions stay.
          */
         post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/runs/{run_id}/end-series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Series
+         * @description Let no further batch follow.
+         */
+        post: operations["end_series"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/runs/{run_id}/examples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Examples Shown
+         * @description The examples that were shown with one asset: which, whose, from when.
+         */
+        get: operations["examples_shown"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/runs/{run_id}/go-on": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go On
+         * @description Start the next batch now, without waiting for the rest of the review.
+         */
+        post: operations["go_on"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1208,6 +1392,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/{user_id}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Sign In Link
+         * @description A new one-time sign-in link for a person who lost theirs or their password (administrators only).
+         */
+        post: operations["make_sign_in_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1601,6 +1805,86 @@ export interface components {
             values: string[];
         };
         /**
+         * Comparison
+         * @description Plans on the same gold assets.
+         *
+         *     Attributes:
+         *         compared: Assets that ended under every plan.
+         *         pairs: Empty while plans still run.
+         *         disagreements: The first of `disagreements_total`, most uneven first.
+         *         looks_before: How often this part of the gold set had been looked at before.
+         *         note: What that means for the figures.
+         */
+        Comparison: {
+            /** Compared */
+            compared: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Disagreements
+             * @default []
+             */
+            disagreements: components["schemas"]["Disagreement"][];
+            /**
+             * Disagreements Total
+             * @default 0
+             */
+            disagreements_total: number;
+            /**
+             * Gold
+             * @enum {string}
+             */
+            gold: "all" | "tuning" | "gate";
+            /** Id */
+            id: number;
+            /** Looks Before */
+            looks_before: number;
+            /** Note */
+            note: string;
+            /**
+             * Pairs
+             * @default []
+             */
+            pairs: components["schemas"]["Pair"][];
+            /** Plans */
+            plans: components["schemas"]["Contestant"][];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "done";
+        };
+        /**
+         * ComparisonCard
+         * @description A comparison in a list.
+         */
+        ComparisonCard: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Gold
+             * @enum {string}
+             */
+            gold: "all" | "tuning" | "gate";
+            /** Id */
+            id: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "done";
+            /** Titles */
+            titles: string[];
+            /** Total */
+            total: number;
+        };
+        /**
          * Condition
          * @description Ask a question only if another one was answered with one of these labels.
          */
@@ -1637,6 +1921,89 @@ export interface components {
             scorer: string;
             /** Value */
             value?: number | null;
+        };
+        /**
+         * ConfusedText
+         * @description An asset on which a confusion happened; its text is cut.
+         */
+        ConfusedText: {
+            /** Asset Id */
+            asset_id: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * Confusion
+         * @description A label of the model that people replaced by another.
+         *
+         *     Attributes:
+         *         said: What the model said: a label id or a value; None for nothing.
+         *         right: What people said; None for nothing. The same as `said` for a mark with other borders.
+         *         n: How often.
+         *         asset_ids: Some assets where it happened.
+         */
+        Confusion: {
+            /** Asset Ids */
+            asset_ids: number[];
+            /** N */
+            n: number;
+            /** Question */
+            question: string;
+            /** Right */
+            right: string | null;
+            /** Said */
+            said: string | null;
+        };
+        /**
+         * ConfusionRow
+         * @description A confusion with some of its texts; `of` is how many reviewed predictions were looked at.
+         */
+        ConfusionRow: {
+            confusion: components["schemas"]["Confusion"];
+            /** Of */
+            of: number;
+            /** Texts */
+            texts: components["schemas"]["ConfusedText"][];
+        };
+        /**
+         * Contestant
+         * @description One plan of a comparison and what it came to.
+         *
+         *     Attributes:
+         *         title: What sets it apart from the other plans.
+         *         figures: Question id -> figure, over the assets that ended under every plan.
+         *         cost_usd: Of all its requests; None when the price is unknown.
+         */
+        Contestant: {
+            /** Cost Usd */
+            cost_usd: number | string | null;
+            /** Done */
+            done: number;
+            /** Failed */
+            failed: number;
+            /** Figures */
+            figures?: {
+                [key: string]: components["schemas"]["Figure"];
+            };
+            /** Latency P50 S */
+            latency_p50_s: number | null;
+            plan: components["schemas"]["Plan"];
+            /** Run Id */
+            run_id: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "paused" | "done" | "cancelled" | "failed";
+            /**
+             * Stop Reason
+             * @default
+             */
+            stop_reason: string;
+            /** Title */
+            title: string;
+            /** Total */
+            total: number;
         };
         /**
          * Day
@@ -1676,6 +2043,81 @@ export interface components {
              * @default 5
              */
             top_logprobs: number;
+        };
+        /**
+         * DefinitionDraft
+         * @description A proposal for one label.
+         *
+         *     Attributes:
+         *         before: The definition now.
+         *         after: The proposed one.
+         *         why: What the model says about it.
+         *         mistakes: Confusions it was told of.
+         *         texts_sent: How many texts went along.
+         *         cost_usd: None when the price is unknown.
+         */
+        DefinitionDraft: {
+            /** After */
+            after: string;
+            /** Before */
+            before: string;
+            /** Cost Usd */
+            cost_usd: number | string | null;
+            /** Label */
+            label: string;
+            /** Mistakes */
+            mistakes: number;
+            /** Model */
+            model: string;
+            /** Question */
+            question: string;
+            /** Texts Sent */
+            texts_sent: number;
+            /** Why */
+            why: string;
+        };
+        /**
+         * DefinitionWish
+         * @description Which label, which model, and whether some of the confused texts go along.
+         */
+        DefinitionWish: {
+            /** Label */
+            label: string;
+            /** Model */
+            model: string;
+            /** Provider Id */
+            provider_id: number;
+            /** Question */
+            question: string;
+            /**
+             * With Texts
+             * @default true
+             */
+            with_texts: boolean;
+        };
+        /**
+         * Disagreement
+         * @description A gold asset that not all plans have equally right.
+         *
+         *     Attributes:
+         *         scores: Per plan, likeness to the truth in [0, 1]; 1 is right.
+         *         said: Per plan; None where it has no answer.
+         */
+        Disagreement: {
+            /** Asset Id */
+            asset_id: number;
+            /** External Id */
+            external_id: string | null;
+            /** Question */
+            question: string;
+            /** Said */
+            said: ((components["schemas"]["ChoiceAnswer"] | components["schemas"]["ScalarAnswer"] | components["schemas"]["TextAnswer"] | components["schemas"]["SpanAnswer"] | components["schemas"]["RegionAnswer"] | components["schemas"]["RelationAnswer"] | components["schemas"]["TrackAnswer"]) | null)[];
+            /** Scores */
+            scores: number[];
+            /** Text */
+            text: string;
+            /** Truth */
+            truth: (components["schemas"]["ChoiceAnswer"] | components["schemas"]["ScalarAnswer"] | components["schemas"]["TextAnswer"] | components["schemas"]["SpanAnswer"] | components["schemas"]["RegionAnswer"] | components["schemas"]["RelationAnswer"] | components["schemas"]["TrackAnswer"]) | null;
         };
         /**
          * Draft
@@ -1770,7 +2212,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "project_created" | "settings_changed" | "ontology_changed" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "trashed" | "restored";
+            kind: "project_created" | "settings_changed" | "ontology_changed" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored";
             /** Project Id */
             project_id: number | null;
             /** User Id */
@@ -1781,8 +2223,9 @@ export interface components {
          * @description How corrections become few-shot examples.
          *
          *     Attributes:
-         *         kind: `none` (zero-shot), `per_label` (k per category by seeded random sampling), `nearest` (most similar texts).
-         *         k: Examples per label, or in total for `nearest`.
+         *         kind: `none` (zero-shot), `per_label` (k per category by seeded random sampling), `nearest` (most similar texts),
+         *             `nearest_per_label` (the most similar of each category), `mmr` (similar to the text, not to each other).
+         *         k: Examples per label, or in total for `nearest` and `mmr`.
          *         seed: Same seed and same corrections, same examples.
          */
         ExamplePolicy: {
@@ -1796,7 +2239,7 @@ export interface components {
              * @default none
              * @enum {string}
              */
-            kind: "none" | "per_label" | "nearest";
+            kind: "none" | "per_label" | "nearest" | "nearest_per_label" | "mmr";
             /**
              * Seed
              * @default 0
@@ -1845,6 +2288,27 @@ export interface components {
             message: string;
         };
         /**
+         * Figure
+         * @description How good a plan is at one question.
+         *
+         *     Attributes:
+         *         measure: `accuracy`; `F1` over all marks or labels; `agreement`: mean likeness, for other kinds of question.
+         *         value: In [0, 1].
+         *         interval: 95 %.
+         */
+        Figure: {
+            interval: components["schemas"]["Interval"];
+            /**
+             * Measure
+             * @enum {string}
+             */
+            measure: "accuracy" | "F1" | "agreement";
+            /** N */
+            n: number;
+            /** Value */
+            value: number;
+        };
+        /**
          * Filter
          * @description Which assets are wanted; all given conditions hold.
          *
@@ -1885,6 +2349,22 @@ export interface components {
             readers: components["schemas"]["Reader"][];
             /** Writers */
             writers: components["schemas"]["Writer"][];
+        };
+        /**
+         * GoldState
+         * @description What there is to compare on, and how often it was looked at.
+         */
+        GoldState: {
+            /** Gate */
+            gate: number;
+            /** Looks */
+            looks: number;
+            /** Looks At Gate */
+            looks_at_gate: number;
+            /** Total */
+            total: number;
+            /** Tuning */
+            tuning: number;
         };
         /** HTTPValidationError */
         HTTPValidationError: {
@@ -1987,6 +2467,16 @@ export interface components {
             kind: "imported";
             /** Name */
             name: string;
+        };
+        /**
+         * Interval
+         * @description A 95 % interval, both ends included.
+         */
+        Interval: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
         };
         /**
          * Job
@@ -2267,6 +2757,24 @@ export interface components {
             text: string;
         };
         /**
+         * NewComparison
+         * @description Plans to compare on the same gold assets; `n` at most so many of them, null for all; the cap is for all plans.
+         */
+        NewComparison: {
+            /** Cost Cap Usd */
+            cost_cap_usd?: number | string | null;
+            /**
+             * Gold
+             * @default all
+             * @enum {string}
+             */
+            gold: "all" | "tuning" | "gate";
+            /** N */
+            n?: number | null;
+            /** Plans */
+            plans: components["schemas"]["Plan"][];
+        };
+        /**
          * NewPassword
          * @description A password change.
          */
@@ -2311,6 +2819,7 @@ export interface components {
          *         batches: How many, one after another; null for all that is left.
          *         how: `now`, or `batch` for the provider's batch API: cheaper, within a day.
          *         use_cache: False asks also where this installation has kept the reply to the very same request.
+         *         review_share: Each further batch waits until people have reviewed this share of the one before; null: at once.
          */
         NewRun: {
             /** Batch Size */
@@ -2329,6 +2838,8 @@ export interface components {
              */
             how: "now" | "batch";
             plan: components["schemas"]["Plan"];
+            /** Review Share */
+            review_share?: number | null;
             /**
              * Use Cache
              * @default true
@@ -2400,6 +2911,29 @@ export interface components {
             password?: string | null;
         };
         /**
+         * NextBatch
+         * @description The batch that follows a run once people have reviewed this one.
+         *
+         *     Attributes:
+         *         review_share: Share of this batch that has to be reviewed (or set aside).
+         *         left: How many assets that still are.
+         *         batches_left: Batches that follow in all; None for as many as there are.
+         *         starting: Everything is reviewed and the next batch is on its way.
+         */
+        NextBatch: {
+            /** Batches Left */
+            batches_left: number | null;
+            /** Left */
+            left: number;
+            /** Review Share */
+            review_share: number;
+            /**
+             * Starting
+             * @default false
+             */
+            starting: boolean;
+        };
+        /**
          * Numbers
          * @description The figures.
          */
@@ -2464,8 +2998,77 @@ export interface components {
             rows: components["schemas"]["AssetRow"][];
         };
         /**
+         * Pair
+         * @description Two plans at one question.
+         *
+         *     Attributes:
+         *         first: Place of the one among the plans; `second` of the other; the difference is second - first.
+         *         sentence: The same in words.
+         */
+        Pair: {
+            /** First */
+            first: number;
+            paired: components["schemas"]["Paired"];
+            /** Question */
+            question: string;
+            /** Second */
+            second: number;
+            /** Sentence */
+            sentence: string;
+            verdict: components["schemas"]["Verdict"];
+        };
+        /**
+         * Paired
+         * @description The second way of answering against the first, on the same assets.
+         *
+         *     Attributes:
+         *         n: Assets compared.
+         *         first: Figure of the first in [0, 1]: accuracy, F1 or mean agreement.
+         *         second: The same of the second.
+         *         difference: second - first.
+         *         interval: Of the difference.
+         *         interval_by: `Newcombe` or `bootstrap`.
+         *         p: Two-sided, against "no difference".
+         *         p_by: `McNemar exact` or `randomisation`.
+         *         only_first: Assets that only the first has right; for figures that are no yes / no, those where it is better.
+         *         only_second: The other way round.
+         *         error: Standard error of the difference.
+         */
+        Paired: {
+            /** Difference */
+            difference: number;
+            /** Error */
+            error: number;
+            /** First */
+            first: number;
+            interval: components["schemas"]["Interval"];
+            /**
+             * Interval By
+             * @enum {string}
+             */
+            interval_by: "Newcombe" | "bootstrap";
+            /** N */
+            n: number;
+            /** Only First */
+            only_first: number;
+            /** Only Second */
+            only_second: number;
+            /** P */
+            p: number;
+            /**
+             * P By
+             * @enum {string}
+             */
+            p_by: "McNemar exact" | "randomisation";
+            /** Second */
+            second: number;
+        };
+        /**
          * Plan
          * @description What a person chooses for a run.
+         *
+         *     Attributes:
+         *         ontology_version: Questions to ask; None for the current ones. Older ones can be tried and compared only.
          */
         Plan: {
             /**
@@ -2487,6 +3090,8 @@ export interface components {
             examples: components["schemas"]["ExamplePolicy"];
             /** Model */
             model: string;
+            /** Ontology Version */
+            ontology_version?: number | null;
             /** Provider Id */
             provider_id: number;
             /**
@@ -3425,6 +4030,7 @@ export interface components {
          *         rate_per_s: Finished assets per second over the recent past; None before there is one.
          *         example_ids: Annotations shown as few-shot examples.
          *         examples_note: Why there are fewer or no examples, when there are.
+         *         next_batch: What it waits for before the next batch of its series; None when nothing is to follow a review.
          */
         Run: {
             /** Batch */
@@ -3497,6 +4103,7 @@ export interface components {
             kind: "batch" | "trial";
             /** Latency P50 S */
             latency_p50_s?: number | null;
+            next_batch?: components["schemas"]["NextBatch"] | null;
             predictor: components["schemas"]["Predictor"];
             /** Project Id */
             project_id: number;
@@ -3646,7 +4253,13 @@ export interface components {
         };
         /**
          * ShownExample
-         * @description A correction that was shown to the model.
+         * @description A correction that is shown to a model: which, whose, and since when it is known.
+         *
+         *     Attributes:
+         *         author: Who gave these answers.
+         *         batch: Batch of its asset; None for one that was labelled before any run.
+         *         changed: Whether the person changed what the model had said.
+         *         counts: False once it was taken back or replaced; the run was made before that.
          */
         ShownExample: {
             /** Annotation Id */
@@ -3657,6 +4270,25 @@ export interface components {
             };
             /** Asset Id */
             asset_id: number;
+            /**
+             * Author
+             * @default
+             */
+            author: string;
+            /** Batch */
+            batch?: number | null;
+            /**
+             * Changed
+             * @default false
+             */
+            changed: boolean;
+            /**
+             * Counts
+             * @default true
+             */
+            counts: boolean;
+            /** Created At */
+            created_at?: string | null;
             /** Text */
             text: string;
         };
@@ -4139,6 +4771,27 @@ export interface components {
             type: string;
         };
         /**
+         * Verdict
+         * @description What a paired difference comes to among all that were looked at together.
+         *
+         *     Attributes:
+         *         outcome: `better`: the second is; `worse`: it is not; `undecided`: no difference shown.
+         *         p_corrected: p after Holm's correction.
+         *         more_needed: While undecided, about how many more assets would show a difference of the size seen; None when
+         *             none was seen, or when it would take more than a million.
+         */
+        Verdict: {
+            /** More Needed */
+            more_needed?: number | null;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "better" | "worse" | "undecided";
+            /** P Corrected */
+            p_corrected: number;
+        };
+        /**
          * Writer
          * @description A format that can be exported.
          */
@@ -4185,11 +4838,11 @@ export interface components {
         };
         /**
          * Preview
-         * @description The exact prompt for one asset.
+         * @description The exact prompt for one asset, and where its examples come from.
          */
         labelwright__flows__prompts__Preview: {
             /** Examples */
-            examples: string[];
+            examples: components["schemas"]["ShownExample"][];
             /** Examples Note */
             examples_note: string;
             /** Messages */
@@ -4791,6 +5444,205 @@ export interface operations {
             };
         };
     };
+    list_comparisons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonCard"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    start_comparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewComparison"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    view_comparison: {
+        parameters: {
+            query?: {
+                question?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+                comparison_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cancel_comparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                comparison_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_confusions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfusionRow"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    draft_definition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DefinitionWish"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinitionDraft"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     estimate_run: {
         parameters: {
             query?: never;
@@ -4944,6 +5796,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    gold_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldState"];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -5643,6 +6526,104 @@ export interface operations {
         };
     };
     cancel_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_series: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    examples_shown: {
+        parameters: {
+            query: {
+                asset_id: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownExample"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    go_on: {
         parameters: {
             query?: never;
             header?: never;
@@ -6489,6 +7470,37 @@ export interface operations {
                 "application/json": components["schemas"]["NewUser"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserLink"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    make_sign_in_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             201: {

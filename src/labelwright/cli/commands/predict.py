@@ -85,7 +85,7 @@ def probe_provider(
 
     with workbench(home, database) as bench:
         actor = local_person(bench)
-        seen = models.probe_provider(bench, actor, _provider(bench, actor, name).id, model)
+        seen = models.probe_provider(bench, actor, provider_named(bench, actor, name).id, model)
         typer.echo(f"structured output: {seen.structured}")
         typer.echo(f"log-probabilities: {f'yes, top {seen.top_logprobs_max}' if seen.logprobs else 'no'}")
         typer.echo(f"context: {seen.context_tokens or 'unknown'} tokens")
@@ -110,7 +110,7 @@ def _row(price: "Price") -> str:
 def list_prices(name: ProviderName, home: Home = None, database: Database = None) -> None:
     """The price table of an endpoint."""
     with workbench(home, database) as bench:
-        found = _provider(bench, local_person(bench), name)
+        found = provider_named(bench, local_person(bench), name)
         for price in found.prices:
             typer.echo(_row(price))
         if not found.prices:
@@ -151,7 +151,7 @@ def set_price(
         ) from None
     with workbench(home, database) as bench:
         actor = local_person(bench)
-        found = _provider(bench, actor, name)
+        found = provider_named(bench, actor, name)
         kept = [p for p in found.prices if (p.model, p.valid_from) != (price.model, price.valid_from)]
         models.set_prices(bench, actor, found.id, [*kept, price])
         typer.echo(_row(price))
@@ -171,7 +171,7 @@ def remove_price(
 
     with workbench(home, database) as bench:
         actor = local_person(bench)
-        found = _provider(bench, actor, name)
+        found = provider_named(bench, actor, name)
         kept = [price for price in found.prices if price.model != model]
         if len(kept) == len(found.prices):
             raise NotFound(
@@ -196,7 +196,7 @@ def import_prices(
     with workbench(home, database) as bench:
         actor = local_person(bench)
         text = path.read_text(encoding="utf-8", errors="replace")
-        found = models.import_prices(bench, actor, _provider(bench, actor, name).id, text, only or ())
+        found = models.import_prices(bench, actor, provider_named(bench, actor, name).id, text, only or ())
         typer.echo(f"{found.taken} prices taken")
         for problem in found.problems[:20]:
             typer.secho(f"  {problem.where}: {problem.message}", fg="yellow", err=True)
@@ -211,13 +211,24 @@ def predict(
     template: Annotated[
         int, typer.Option("--template", min=0, help="Version of the prompt; 0 is built in.")
     ] = 0,
-    examples: Annotated[str, typer.Option("--examples", help="none, per_label or nearest.")] = "none",
+    examples: Annotated[
+        str, typer.Option("--examples", help="none, per_label, nearest, nearest_per_label or mmr.")
+    ] = "none",
     k: Annotated[
-        int, typer.Option("--k", min=1, max=50, help="Examples per label, or in total for nearest.")
+        int, typer.Option("--k", min=1, max=50, help="Examples per label, or in total for nearest and mmr.")
     ] = 1,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Assets per batch.")] = None,
     batches: Annotated[int, typer.Option("--batches", min=1, help="Batches one after another.")] = 1,
     everything: Annotated[bool, typer.Option("--all", help="Go on until nothing is left.")] = False,
+    review: Annotated[
+        float | None,
+        typer.Option(
+            "--review",
+            min=0.01,
+            max=1,
+            help="Let each further batch wait until people have reviewed this share of the one before (1: all of it).",
+        ),
+    ] = None,
     cap: Annotated[str, typer.Option("--cap", help="Pause before so many USD are passed.")] = "",
     batch_api: Annotated[
         bool, typer.Option("--batch-api", help="Through the provider's batch API: cheaper, within a day.")
@@ -236,14 +247,13 @@ def predict(
     with workbench(home, database) as bench:
         actor = local_person(bench)
         found = find_project(bench, actor, project)
-        chosen = _provider(bench, actor, provider)
+        chosen = provider_named(bench, actor, provider)
         known = chosen.models or (chosen.capabilities.models if chosen.capabilities is not None else ())
         if not model and not known:
             raise Invalid("no_model", f"{chosen.name!r} names no model", "say which: --model NAME")
-        if examples not in ("none", "per_label", "nearest"):
-            raise Invalid(
-                "bad_option", f"{examples!r} is no way to choose examples", "none, per_label or nearest"
-            )
+        ways = ("none", "per_label", "nearest", "nearest_per_label", "mmr")
+        if examples not in ways:
+            raise Invalid("bad_option", f"{examples!r} is no way to choose examples", ", ".join(ways))
         plan = prompts.Plan.model_validate(
             {"provider_id": chosen.id, "model": model or known[0], "template_version": template,
              "examples": {"kind": examples, "k": k}}
@@ -254,7 +264,8 @@ def predict(
             return
         run = runs.start_run(
             bench, actor, found.id, plan, batch_size=batch_size, batches=None if everything else batches,
-            cost_cap_usd=_amount(cap), how="batch" if batch_api else "now", use_cache=not no_cache,
+            cost_cap_usd=amount(cap), review_share=review, how="batch" if batch_api else "now",
+            use_cache=not no_cache,
         )  # fmt: skip
         job = next(
             j for j in jobs.list_jobs(bench, actor, found.id, ("predict",)) if run.id in j.params["run_ids"]
@@ -271,6 +282,8 @@ def predict(
                 typer.echo(f"  {n} by {cause.replace('_', ' ')}", err=True)
             if each.stop_reason:
                 typer.secho(f"  {each.stop_reason}", fg="yellow", err=True)
+            if each.next_batch is not None:
+                typer.echo(f"  the next batch starts when {each.next_batch.left:,} more are reviewed")
         if any(each.state != "done" for each in ended):
             raise typer.Exit(1)
 
@@ -282,7 +295,12 @@ def _say(found: "Estimate") -> None:
     typer.echo(found.note)
 
 
-def _amount(text: str) -> Decimal | None:
+def amount(text: str) -> Decimal | None:
+    """An amount in USD from an option; None when it was left out.
+
+    Raises:
+        Invalid: It is no number.
+    """
     if not text:
         return None
     try:
@@ -291,7 +309,7 @@ def _amount(text: str) -> Decimal | None:
         raise Invalid("bad_option", f"{text!r} is not an amount in USD") from None
 
 
-def _provider(bench: "Workbench", actor: "Actor", name: str) -> "Provider":
+def provider_named(bench: "Workbench", actor: "Actor", name: str) -> "Provider":
     """The provider with this name, the only one, or the one the environment names."""
     from labelwright.flows import models
 

@@ -124,7 +124,8 @@ def _serve(
         threading.Timer(0.8, webbrowser.open, [link]).start()
     config = uvicorn.Config(
         create_app(bench), log_level="warning", access_log=False, timeout_graceful_shutdown=5, server_header=False,
-        proxy_headers=settings.behind_tls, backlog=2048,
+        # Longer than a person thinks over one asset, so that the next request need not connect anew.
+        timeout_keep_alive=75, proxy_headers=settings.behind_tls, backlog=2048,
     )  # fmt: skip
     try:
         uvicorn.Server(config).run(sockets=[listener])

@@ -187,3 +187,10 @@ def add_user(actor: SignedIn, bench: Bench, body: NewUser) -> UserLink:
     )
     link = None if body.password is not None else f"/sign-in?link={people.make_link(bench, user.user_id)}"
     return UserLink(user=user, link=link)
+
+
+@router.post("/users/{user_id}/link", status_code=201)
+def make_sign_in_link(user_id: int, actor: SignedIn, bench: Bench) -> UserLink:
+    """A new one-time sign-in link for a person who lost theirs or their password (administrators only)."""
+    user = people.find_user_by_id(bench, actor, user_id)
+    return UserLink(user=user, link=f"/sign-in?link={people.make_link(bench, user_id)}")

@@ -51,6 +51,7 @@ class NewRun(Value):
         batches: How many, one after another; null for all that is left.
         how: `now`, or `batch` for the provider's batch API: cheaper, within a day.
         use_cache: False asks also where this installation has kept the reply to the very same request.
+        review_share: Each further batch waits until people have reviewed this share of the one before; null: at once.
     """
 
     plan: Plan
@@ -59,6 +60,7 @@ class NewRun(Value):
     cost_cap_usd: Decimal | None = Field(default=None, gt=0, max_digits=15, decimal_places=6)
     how: How = "now"
     use_cache: bool = True
+    review_share: float | None = Field(default=None, gt=0, le=1)
 
 
 class ResumeWish(Value):
@@ -141,7 +143,7 @@ def start_run(project_id: int, actor: SignedIn, bench: Bench, body: NewRun) -> R
     """Start a run over the next unpredicted assets; the first one of the series."""
     return predict.start_run(
         bench, actor, project_id, body.plan, batch_size=body.batch_size, batches=body.batches,
-        cost_cap_usd=body.cost_cap_usd, how=body.how, use_cache=body.use_cache,
+        cost_cap_usd=body.cost_cap_usd, review_share=body.review_share, how=body.how, use_cache=body.use_cache,
     )  # fmt: skip
 
 
@@ -149,6 +151,26 @@ def start_run(project_id: int, actor: SignedIn, bench: Bench, body: NewRun) -> R
 def view_run(project_id: int, run_id: int, actor: SignedIn, bench: Bench) -> predict.RunView:
     """One run with some of its failures and its examples."""
     return predict.view_run(bench, actor, project_id, run_id)
+
+
+@router.get("/projects/{project_id}/runs/{run_id}/examples")
+def examples_shown(
+    project_id: int, run_id: int, asset_id: int, actor: SignedIn, bench: Bench
+) -> list[prompts.ShownExample]:
+    """The examples that were shown with one asset: which, whose, from when."""
+    return predict.examples_shown(bench, actor, project_id, run_id, asset_id)
+
+
+@router.post("/projects/{project_id}/runs/{run_id}/go-on")
+def go_on(project_id: int, run_id: int, actor: SignedIn, bench: Bench) -> Run:
+    """Start the next batch now, without waiting for the rest of the review."""
+    return predict.go_on(bench, actor, project_id, run_id)
+
+
+@router.post("/projects/{project_id}/runs/{run_id}/end-series")
+def end_series(project_id: int, run_id: int, actor: SignedIn, bench: Bench) -> Run:
+    """Let no further batch follow."""
+    return predict.end_series(bench, actor, project_id, run_id)
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/pause")

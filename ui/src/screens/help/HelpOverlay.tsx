@@ -4,8 +4,7 @@ import { useState } from "react";
 
 import { BINDINGS, keysOf, pretty, type Scope } from "../../keys";
 import { t } from "../../strings";
-
-const TITLES: Record<Scope, string> = { global: "Everywhere", item: "Labelling", text: "Marking text", decide: "Decide", table: "Data table" };
+import { SCOPES } from "./scopes";
 
 export default function HelpOverlay({ close }: { close: () => void }) {
   const [wanted, setWanted] = useState("");
@@ -13,12 +12,12 @@ export default function HelpOverlay({ close }: { close: () => void }) {
   return (
     <Modal opened onClose={close} title={t("common.keys")} size="lg">
       <TextInput data-autofocus aria-label={t("common.search")} placeholder={t("common.search")} value={wanted} onChange={(e) => { setWanted(e.currentTarget.value); }} mb="sm" />
-      {(Object.keys(TITLES) as Scope[]).map((scope) => {
+      {(Object.keys(SCOPES) as Scope[]).map((scope) => {
         const mine = found.filter((b) => b.scope === scope);
         if (mine.length === 0) return null;
         return (
           <section key={scope}>
-            <h2 className="lw-help-head">{TITLES[scope]}</h2>
+            <h2 className="lw-help-head">{SCOPES[scope]}</h2>
             <table className="lw-table">
               <tbody>
                 {scope === "item" && wanted === "" && <tr><td><kbd>1</kbd> … <kbd>0</kbd></td><td>Label 1 to 10; with shift 11 to 20</td></tr>}

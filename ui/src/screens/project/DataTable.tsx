@@ -1,9 +1,9 @@
 /** All assets: filters, pages by key, only the visible rows in the page, preview beside it. */
-import { Button, Drawer, NumberInput, Select, TextInput } from "@mantine/core";
+import { Button, Checkbox, Drawer, NumberInput, Select, TextInput } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef, useState } from "react";
-import { Link, useLocation } from "wouter";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { Link, useLocation, useSearchParams } from "wouter";
 
 import { api, must, type Noun } from "../../api/client";
 import type { Question } from "../../editor/types";
@@ -14,17 +14,40 @@ import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
 import type { TabProps } from "./ProjectScreen";
 
-const STATUSES = ["new", "predicted", "in_progress", "labelled", "skipped"];
+const STATUSES = ["new", "predicted", "in_progress", "labelled", "skipped"] as const;
+
+/** A number in [0, 1] from the address; null for anything else. */
+function part(value: string | null): number | null {
+  const n = value === null || value === "" ? NaN : Number(value);
+  return n >= 0 && n <= 1 ? n : null;
+}
+
+function totalOf(counts: Readonly<Record<string, number>>): number {
+  return STATUSES.reduce((sum, status) => sum + (counts[status] ?? 0), 0);
+}
 
 export default function DataTable({ project, view }: TabProps) {
   const questions = view.ontology.questions as unknown as Question[];
-  const [text, setText] = useState("");
-  const [searched, setSearched] = useState("");
-  const [status, setStatus] = useState<string | null>(null);
-  const [label, setLabel] = useState<string | null>(null);
-  const [below, setBelow] = useState<number | null>(null);
-  const [change, setChange] = useState<string | null>(null);
-  const [order, setOrder] = useState<"id" | "confidence">("id");
+  // The filters are part of the address: back from the editor they are still there, and a link shows the same rows.
+  const [address, setAddress] = useSearchParams();
+  const [text, setText] = useState(address.get("text") ?? "");
+  const searched = address.get("text") ?? "";
+  const status = address.get("status");
+  const label = address.get("label");
+  const below = part(address.get("below"));
+  const above = part(address.get("above"));
+  const change = address.get("change");
+  const gold = address.get("gold") === "true";
+  const order: "id" | "confidence" = address.get("order") === "confidence" ? "confidence" : "id";
+  const filtered = searched !== "" || status !== null || label !== null || below !== null || above !== null || change !== null || gold;
+  const set = useCallback((name: string, value: string | null): void => {
+    setAddress((now) => {
+      const next = new URLSearchParams(now);
+      if (value === null || value === "") next.delete(name);
+      else next.set(name, value);
+      return next;
+    }, { replace: true });
+  }, [setAddress]);
   const [at, setAt] = useState(0);
   const [preview, setPreview] = useState<number | null>(null);
   const search = useRef<HTMLInputElement>(null);
@@ -32,9 +55,14 @@ export default function DataTable({ project, view }: TabProps) {
   const [, navigate] = useLocation();
 
   useEffect(() => {
-    const timer = setTimeout(() => { setSearched(text); }, 250);
+    if (text === searched) return;
+    const timer = setTimeout(() => { set("text", text); }, 250);
     return () => { clearTimeout(timer); };
-  }, [text]);
+  }, [text, searched, set]);
+  const clear = (): void => {
+    setText("");
+    setAddress(order === "confidence" ? { order } : {}, { replace: true });
+  };
 
   const wanted = {
     order, limit: 100,
@@ -42,6 +70,8 @@ export default function DataTable({ project, view }: TabProps) {
     ...(status === null ? {} : { status: status as never }),
     ...(label === null ? {} : { label }),
     ...(below === null ? {} : { confidence_below: below }),
+    ...(above === null ? {} : { confidence_above: above }),
+    ...(gold ? { gold: true } : {}),
     ...(change === null ? {} : { model_vs_human: change as "changed" | "kept" }),
   };
   const pages = useInfiniteQuery({
@@ -81,14 +111,17 @@ export default function DataTable({ project, view }: TabProps) {
     <>
       <div className="lw-row" style={{ marginBottom: 12 }}>
         <TextInput ref={search} aria-label={t("table.search")} placeholder={`${t("table.search")} ( / )`} value={text} onChange={(e) => { setText(e.currentTarget.value); }} w={260} />
-        <Select aria-label={t("table.status")} placeholder={t("table.anyStatus")} clearable data={STATUSES} value={status} onChange={setStatus} w={150} />
-        <Select aria-label={t("ontology.label")} placeholder={t("table.anyLabel")} clearable searchable data={[...new Map(labels.map((l) => [l.value, l])).values()]} value={label} onChange={setLabel} w={180} />
-        <NumberInput aria-label={t("table.below")} placeholder={t("table.below")} min={0} max={1} step={0.1} decimalScale={2} value={below ?? ""} onChange={(v) => { setBelow(v === "" ? null : Number(v)); }} w={170} />
-        <Select aria-label={t("table.anyChange")} placeholder={t("table.anyChange")} clearable data={[{ value: "changed", label: t("table.changed") }, { value: "kept", label: t("table.kept") }]} value={change} onChange={setChange} w={190} />
-        <Button variant={order === "confidence" ? "filled" : "default"} aria-pressed={order === "confidence"} onClick={() => { setOrder(order === "confidence" ? "id" : "confidence"); }}>{t("table.sort")}</Button>
-        <span className="lw-dim lw-number" role="status">{t("table.loaded", { n: rows.length })}{hasNextPage ? "+" : ""}</span>
+        <Select aria-label={t("table.status")} placeholder={t("table.anyStatus")} clearable data={STATUSES.map((value) => ({ value, label: t(`table.statuses.${value}`) }))} value={status} onChange={(v) => { set("status", v); }} w={140} />
+        <Select aria-label={t("ontology.label")} placeholder={t("table.anyLabel")} clearable searchable data={[...new Map(labels.map((l) => [l.value, l])).values()]} value={label} onChange={(v) => { set("label", v); }} w={160} />
+        <NumberInput aria-label={t("table.below")} placeholder={t("table.below")} min={0} max={1} step={0.1} decimalScale={2} value={below ?? ""} onChange={(v) => { set("below", String(v)); }} w={160} />
+        <NumberInput aria-label={t("table.above")} placeholder={t("table.above")} min={0} max={1} step={0.1} decimalScale={2} value={above ?? ""} onChange={(v) => { set("above", String(v)); }} w={160} />
+        <Select aria-label={t("table.anyChange")} placeholder={t("table.anyChange")} clearable data={[{ value: "changed", label: t("table.changed") }, { value: "kept", label: t("table.kept") }]} value={change} onChange={(v) => { set("change", v); }} w={180} />
+        <Checkbox label={t("table.gold")} checked={gold} onChange={(e) => { set("gold", e.currentTarget.checked ? "true" : null); }} />
+        <Button variant={order === "confidence" ? "filled" : "default"} aria-pressed={order === "confidence"} onClick={() => { set("order", order === "confidence" ? null : "confidence"); }}>{t("table.sort")}</Button>
+        <span className="lw-dim lw-number" role="status">{t("table.loaded", { n: rows.length })}{hasNextPage ? "+" : ""}{filtered ? "" : ` ${t("table.ofTotal", { total: totalOf(view.counts) })}`}</span>
+        {filtered && <Button variant="subtle" onClick={clear}>{t("table.clear")}</Button>}
       </div>
-      {pages.isPending ? <Waiting /> : pages.isError ? <Trouble error={pages.error} retry={() => void pages.refetch()} /> : rows.length === 0 ? <Empty title={t("table.none")}>{t("table.noneHint")}</Empty> : (
+      {pages.isPending ? <Waiting /> : pages.isError ? <Trouble error={pages.error} retry={() => void pages.refetch()} /> : rows.length === 0 ? <Empty title={t("table.none")} action={filtered ? <Button variant="default" onClick={clear}>{t("table.clear")}</Button> : <Button component={Link} href={`/projects/${String(project)}/import`}>{t("home.import")}</Button>}>{t(filtered ? "table.noneFiltered" : "table.noneHint")}</Empty> : (
         <div className="lw-scroll" ref={scroller} tabIndex={0} onKeyDown={press} role="region" aria-label={t("project.data")} style={{ height: "calc(100vh - 240px)", minHeight: 240 }}>
           <table className="lw-table" style={{ tableLayout: "fixed" }}>
             <colgroup><col style={{ width: 90 }} /><col /><col style={{ width: "32%" }} /><col style={{ width: 110 }} /><col style={{ width: 110 }} /></colgroup>
@@ -104,7 +137,7 @@ export default function DataTable({ project, view }: TabProps) {
                     <td className="lw-cut" dir="auto">{row.asset.text}</td>
                     <td><AnswerChips answers={row.answers as never} questions={questions} by={row.answers_by} text={row.asset.text ?? ""} /></td>
                     <td><Confidence value={row.asset.confidence ?? null} /></td>
-                    <td className="lw-dim">{row.asset.status}{row.gold ? " · gold" : ""}</td>
+                    <td className="lw-dim">{t(`table.statuses.${row.asset.status ?? "new"}`)}{row.gold ? ` · ${t("table.goldMark")}` : ""}</td>
                   </tr>
                 );
               })}
@@ -146,12 +179,12 @@ function Preview({ project, asset, questions }: { project: number; asset: number
       {data.annotations.length === 0 && <p className="lw-dim">{t("table.noAnswer")}</p>}
       {data.annotations.map((a) => (
         <div key={a.id} style={{ marginBottom: 8, opacity: a.taken_back === true ? 0.6 : 1 }}>
-          <span className="lw-dim">{data.names[String(a.author_id)] ?? a.author_id} · {new Date(a.created_at).toLocaleString()}{a.taken_back === true ? " · taken back" : ""}</span>
+          <span className="lw-dim">{data.names[String(a.author_id)] ?? a.author_id} · {new Date(a.created_at).toLocaleString()}{a.taken_back === true ? ` · ${t("table.takenBack")}` : ""}</span>
           <div><AnswerChips answers={a.answers as never} questions={questions} by="person" text={text} /></div>
         </div>
       ))}
       <h2>{t("table.history")}</h2>
-      <ul className="lw-problems">{data.events.map((e) => <li key={e.id}>{new Date(e.at).toLocaleString()} · {e.kind.replace("_", " ")} {e.user_id !== null && e.user_id !== undefined ? `· ${data.names[String(e.user_id)] ?? ""}` : ""}</li>)}</ul>
+      <ul className="lw-problems">{data.events.map((e) => <li key={e.id}>{new Date(e.at).toLocaleString()} · {e.kind.replaceAll("_", " ")} {e.user_id !== null && e.user_id !== undefined ? `· ${data.names[String(e.user_id)] ?? ""}` : ""}</li>)}</ul>
     </>
   );
 }

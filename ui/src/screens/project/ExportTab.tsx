@@ -39,25 +39,32 @@ export default function ExportTab({ project }: TabProps) {
       </Stack>
       <h2>{t("export.history")}</h2>
       {(exports.data ?? []).length === 0 && <p className="lw-dim">{t("export.none")}</p>}
-      {(exports.data ?? []).map((job) => <ExportCard key={job.id} job={job} project={project} />)}
+      {(exports.data ?? []).map((job) => <ExportCard key={job.id} job={job} project={project} title={formats.data?.writers.find((w) => w.name === job.params?.["format"])?.title ?? String(job.params?.["format"] ?? "")} />)}
     </>
   );
 }
 
-function ExportCard({ job, project }: { job: Noun<"Job">; project: number }) {
+/** What a kind of loss is called; an unknown one by its code. */
+function lossName(code: string): string {
+  const known = ["attributes", "empty_text", "expanded", "metadata", "no_spans", "no_token", "not_a_span", "overlap", "problems"] as const;
+  const found = known.find((each) => each === code);
+  return found === undefined ? code.replaceAll("_", " ") : t(`export.lossKinds.${found}`);
+}
+
+function ExportCard({ job, project, title }: { job: Noun<"Job">; project: number; title: string }) {
   const report = (job.report ?? {}) as { rows?: number; lost?: Record<string, number>; left_out?: Record<string, number>; notes?: { message: string }[] };
   const lost = Object.entries(report.lost ?? {});
   const left = Object.values(report.left_out ?? {}).reduce((a, b) => a + b, 0);
   return (
     <section className="lw-card" style={{ marginBottom: 8 }}>
       <div className="lw-row">
-        <b>{String(job.params?.["format"] ?? "")}</b>
+        <b>{title}</b>
         <span className="lw-dim lw-grow">{new Date(job.created_at).toLocaleString()}</span>
         {job.state === "done" && <Button component="a" href={`/api/projects/${String(project)}/exports/${String(job.id)}/file`} download size="xs">{t("export.download")}</Button>}
       </div>
       {job.state === "done" ? (
         <p className="lw-dim">
-          {t("export.rows", { n: report.rows ?? 0 })}{left > 0 ? ` · ${t("export.leftOut", { n: left })}` : ""} · {lost.length === 0 ? t("export.complete") : `${t("export.lost")}: ${lost.map(([code, n]) => `${code} ${String(n)}`).join(", ")}`}
+          {t("export.rows", { n: report.rows ?? 0 })}{left > 0 ? ` · ${t("export.leftOut", { n: left })}` : ""} · {lost.length === 0 ? t("export.complete") : `${t("export.lost")}: ${lost.map(([code, n]) => `${lossName(code)} (${String(n)})`).join(", ")}. ${t("export.lossMore")}`}
           {(report.notes ?? []).map((n, i) => <span key={i}> · {n.message}</span>)}
         </p>
       ) : <JobProgress job={job} project={project} />}

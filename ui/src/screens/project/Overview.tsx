@@ -1,9 +1,10 @@
 import { Button } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 
-import { api, must } from "../../api/client";
+import { api, must, type Noun } from "../../api/client";
 import { Funnel } from "../../parts/funnel";
 import { t } from "../../strings";
+import { NextBatch } from "./NextBatch";
 import type { TabProps } from "./ProjectScreen";
 
 export default function Overview({ project, view }: TabProps) {
@@ -15,6 +16,12 @@ export default function Overview({ project, view }: TabProps) {
     enabled: sees,
     placeholderData: (before) => before,
   });
+  const runs = useQuery({
+    queryKey: ["runs", project, "overview"],
+    queryFn: () => must(api.GET("/api/projects/{project_id}/runs", { params: { path, query: { kind: "batch" } } })) as Promise<{ rows: Noun<"Run">[] }>,
+    enabled: sees,
+  });
+  const waiting = (runs.data?.rows ?? []).find((run) => run.next_batch !== null && run.next_batch !== undefined);
   const learn = useMutation({ mutationFn: () => must(api.POST("/api/projects/{project_id}/learn", { params: { path } })) });
   const { learning } = view;
   const more = Math.max(learning.learn_every - learning.submissions_since, 1);
@@ -27,6 +34,7 @@ export default function Overview({ project, view }: TabProps) {
         {(view.counts["gold"] ?? 0) > 0 && <span className="lw-dim">{t("project.gold", { n: view.counts["gold"] ?? 0 })}</span>}
       </section>
       <div className="lw-cards">
+        {waiting !== undefined && <section className="lw-card"><h2>{t("series.title")}</h2><NextBatch run={waiting} project={project} steer={view.role === "manager"} /></section>}
         <section className="lw-card">
           <h2>{t("project.learning")}</h2>
           <p>{learning.has_model ? t("project.learnedSome") : t("project.learnedNone")}</p>

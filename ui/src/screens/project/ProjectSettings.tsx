@@ -22,7 +22,20 @@ export default function ProjectSettings({ project, view }: TabProps) {
     mutationFn: () => must(api.PATCH("/api/projects/{project_id}", { params: { path }, body: { name, description, settings: s as never } })),
     onSuccess: () => { notifications.show({ message: t("common.saved") }); void queries.invalidateQueries({ queryKey: ["project", project] }); },
   });
-  const trash = useMutation({ mutationFn: () => must(api.DELETE("/api/projects/{project_id}", { params: { path } })), onSuccess: () => { void queries.invalidateQueries({ queryKey: ["projects"] }); navigate("/"); } });
+  const trash = useMutation({ mutationFn: () => must(api.DELETE("/api/projects/{project_id}", { params: { path } })), onSuccess: () => {
+      void queries.invalidateQueries({ queryKey: ["projects"] });
+      navigate("/");
+      const undo = async (): Promise<void> => {
+        await must(api.POST("/api/projects/{project_id}/restore", { params: { path } }));
+        await queries.invalidateQueries({ queryKey: ["projects"] });
+      };
+      notifications.show({
+        id: `trash-${String(project)}`,
+        autoClose: 15_000,
+        message: <span>{t("projectSettings.trashed", { name: view.project.name })} <Button size="compact-xs" variant="default" ml="sm" onClick={() => { notifications.hide(`trash-${String(project)}`); void undo(); }}>{t("projectSettings.undo")}</Button></span>,
+      });
+    },
+  });
   return (
     <div className="lw-two">
       <Stack>

@@ -10,6 +10,8 @@ import { AnswerChips } from "../../parts/answers";
 import { Confidence } from "../../parts/label";
 import { Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
+import { Compare } from "./Compare";
+import { Examples } from "./Examples";
 import { FIRST_PLAN, PlanForm, planOf, usePlanParts, type PlanDraft } from "./plan";
 import type { TabProps } from "./ProjectScreen";
 
@@ -18,7 +20,7 @@ const FIELDS = "{role} {guideline} {questions} {format} · {text} {fields}";
 export default function PromptStudio({ project, view }: TabProps) {
   const path = { project_id: project };
   const queries = useQueryClient();
-  const { providers, templates } = usePlanParts(project);
+  const { templates } = usePlanParts(project);
   const [plan, setPlan] = useState<PlanDraft>(FIRST_PLAN);
   const [second, setSecond] = useState<PlanDraft | null>(null);
   const [wording, setWording] = useState<{ system: string; user: string; of: number } | null>(null);
@@ -28,8 +30,6 @@ export default function PromptStudio({ project, view }: TabProps) {
   const [onGold, setOnGold] = useState(false);
   const [trials, setTrials] = useState<number[]>([]);
 
-  const first = providers[0];
-  if (plan.provider === null && first !== undefined) setPlan({ ...plan, provider: String(first.id), model: first.models?.[0] ?? "" });
   const stored = templates.find((x) => (x.version ?? 0) === plan.version);
   if (stored !== undefined && wording?.of !== plan.version) setWording({ system: stored.system, user: stored.user, of: plan.version });
   const changed = stored !== undefined && wording !== null && (wording.system !== stored.system || wording.user !== stored.user);
@@ -87,6 +87,7 @@ export default function PromptStudio({ project, view }: TabProps) {
             <>
               <p className="lw-dim">{t("prompts.tokens", { n: preview.data.prompt_tokens })}{preview.data.examples_note ? ` · ${preview.data.examples_note}` : ""}</p>
               {preview.data.problems.map((p, i) => <Alert key={i} color="yellow" mb={4}>{p.where}: {p.message}</Alert>)}
+              {preview.data.examples.length > 0 && <details><summary>{t("shown.title")} ({preview.data.examples.length})</summary><Examples rows={preview.data.examples} questions={questions} project={project} /></details>}
               <div style={{ maxHeight: 640, overflow: "auto" }} tabIndex={0} role="region" aria-label={t("prompts.preview")}>
                 {preview.data.messages.map((m, i) => <div key={i} style={{ marginBottom: 8 }}><span className="lw-dim">{m.role}</span><pre className="lw-code" style={{ maxHeight: "none" }}>{m.content}</pre></div>)}
               </div>
@@ -106,6 +107,7 @@ export default function PromptStudio({ project, view }: TabProps) {
         {run.isError && <Trouble error={run.error} />}
         {trials.length > 0 && <Results project={project} trials={trials} questions={questions} />}
       </section>
+      <Compare project={project} questions={questions} newest={view.ontology.version ?? 1} first={plan} />
     </>
   );
 }

@@ -7,6 +7,7 @@ import { api, must } from "../../api/client";
 import { OntologyForm, bodyOf, draftOf } from "../../parts/ontology";
 import { Trouble } from "../../parts/state";
 import { t } from "../../strings";
+import { Confusions, withDefinition } from "./Confusions";
 import type { TabProps } from "./ProjectScreen";
 
 export default function Questions({ project, view }: TabProps) {
@@ -23,6 +24,7 @@ export default function Questions({ project, view }: TabProps) {
   return (
     <>
       <p className="lw-dim">{t("ontology.versionNote", { n: view.ontology.version ?? 1 })}</p>
+      <Confusions project={project} ontology={view.ontology} take={(question, label, definition) => { setDraft((now) => withDefinition(now, question, label, definition)); }} />
       <OntologyForm value={draft} onChange={setDraft} />
       {save.isError && <Trouble error={save.error} />}
       <Button mt="md" loading={save.isPending} onClick={() => { save.mutate(); }}>{t("common.save")}</Button>

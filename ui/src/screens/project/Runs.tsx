@@ -1,11 +1,15 @@
-import { Alert, Button, Modal, NumberInput, Progress, Select, Switch } from "@mantine/core";
+import { Alert, Button, Checkbox, Modal, NumberInput, Progress, Select, Switch } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { Link } from "wouter";
 
 import { api, must, type Noun } from "../../api/client";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
+import { Examples, ExamplesOf } from "./Examples";
 import { FIRST_PLAN, PlanForm, planOf, usePlanParts, type PlanDraft } from "./plan";
+import type { Question } from "../../editor/types";
+import { NextBatch } from "./NextBatch";
 import type { TabProps } from "./ProjectScreen";
 
 type Run = Noun<"Run">;
@@ -26,7 +30,7 @@ export default function Runs({ project, view }: TabProps) {
   return (
     <>
       <div className="lw-row"><h2 className="lw-grow">{t("runs.title")}</h2><Button onClick={() => { setAdding(true); }}>{t("runs.new")}</Button></div>
-      {rows.length === 0 ? <Empty title={t("runs.none")}>{t("runs.noneHint")}</Empty> : rows.map((run) => <RunCard key={run.id} run={run} project={project} open={open === run.id} toggle={() => { setOpen(open === run.id ? null : run.id); }} />)}
+      {rows.length === 0 ? <Empty title={t("runs.none")}>{t("runs.noneHint")}</Empty> : rows.map((run) => <RunCard key={run.id} run={run} project={project} questions={view.ontology.questions as unknown as Question[]} open={open === run.id} toggle={() => { setOpen(open === run.id ? null : run.id); }} />)}
       <Modal opened={adding} onClose={() => { setAdding(false); }} title={t("runs.new")} size="xl">
         <NewRun project={project} batchSize={view.project.settings?.batch_size ?? 100} done={() => { setAdding(false); void runs.refetch(); }} />
       </Modal>
@@ -34,7 +38,7 @@ export default function Runs({ project, view }: TabProps) {
   );
 }
 
-function RunCard({ run, project, open, toggle }: { run: Run; project: number; open: boolean; toggle: () => void }) {
+function RunCard({ run, project, questions, open, toggle }: { run: Run; project: number; questions: readonly Question[]; open: boolean; toggle: () => void }) {
   const queries = useQueryClient();
   const path = { project_id: project, run_id: run.id };
   const steer = useMutation({
@@ -63,15 +67,16 @@ function RunCard({ run, project, open, toggle }: { run: Run; project: number; op
         {typeof run.rate_per_s === "number" && run.state === "running" ? ` · ${run.rate_per_s.toFixed(1)}/s` : ""}{typeof run.eta_s === "number" && run.state === "running" ? ` · ${t("runs.eta")} ${String(Math.round(run.eta_s))} s` : ""}
       </p>
       {(run.from_cache ?? 0) > 0 && <p className="lw-dim">{t("runs.fromCache", { n: run.from_cache ?? 0 })}</p>}
-      {(run.stop_reason ?? "") !== "" && <Alert color={run.state === "paused" || run.state === "failed" ? "red" : "gray"}>{run.stop_reason}</Alert>}
+      {(run.stop_reason ?? "") !== "" && <Alert color={run.state === "failed" ? "red" : run.state === "paused" ? "yellow" : "gray"}>{run.stop_reason}</Alert>}
       {(run.examples_note ?? "") !== "" && <p className="lw-dim">{run.examples_note}</p>}
       {steer.isError && <Trouble error={steer.error} />}
-      {(open || (run.how === "batch" && !ENDED.includes(run.state))) && <Details project={project} run={run.id} />}
+      <NextBatch run={run} project={project} />
+      {(open || (run.how === "batch" && !ENDED.includes(run.state))) && <Details project={project} run={run.id} questions={questions} />}
     </section>
   );
 }
 
-function Details({ project, run }: { project: number; run: number }) {
+function Details({ project, run, questions }: { project: number; run: number; questions: readonly Question[] }) {
   const view = useQuery({ queryKey: ["runs", project, run], queryFn: () => must(api.GET("/api/projects/{project_id}/runs/{run_id}", { params: { path: { project_id: project, run_id: run } } })), refetchInterval: (query) => (ENDED.includes(query.state.data?.run.state ?? "") ? false : 2000) });
   if (view.isPending) return <Waiting />;
   if (view.isError) return <Trouble error={view.error} />;
@@ -88,13 +93,17 @@ function Details({ project, run }: { project: number; run: number }) {
       {facts.length > 0 && <p className="lw-number" role="status">{facts.join(" · ")}</p>}
       {causes.length > 0 && <h2>{t("runs.failures")}</h2>}
       {causes.map(([cause, n]) => (
-        <div key={cause}><b>{cause}</b> <span className="lw-number">{n}</span>
-          <ul className="lw-problems">{(view.data.failures_sample[cause] ?? []).map((f) => <li key={f.asset_id}>{f.asset_id}: {f.message}</li>)}</ul>
+        <div key={cause}><b>{cause.replaceAll("_", " ")}</b> <span className="lw-number">{n}</span>
+          <ul className="lw-problems">{(view.data.failures_sample[cause] ?? []).map((f) => <li key={f.asset_id}><Link href={`/projects/${String(project)}/label?asset=${String(f.asset_id)}`}>{f.asset_id}</Link>: {f.message}</li>)}</ul>
         </div>
       ))}
-      {view.data.examples.length > 0 && <><h2>{t("runs.examples")}</h2><pre className="lw-code">{JSON.stringify(view.data.examples, null, 1)}</pre></>}
+      {view.data.examples.length > 0 && <><h2>{t("runs.examples")}</h2>{chosenPerText(view.data.run) && <><ExamplesOf project={project} run={run} questions={questions} /><p className="lw-dim">{t("shown.pool")}</p></>}<Examples rows={view.data.examples} questions={questions} project={project} /></>}
     </>
   );
+}
+
+function chosenPerText(run: Run): boolean {
+  return run.predictor.engine.kind === "prompted" && ["nearest", "nearest_per_label", "mmr"].includes(run.predictor.engine.examples?.kind ?? "none");
 }
 
 function NewRun({ project, batchSize, done }: { project: number; batchSize: number; done: () => void }) {
@@ -104,6 +113,8 @@ function NewRun({ project, batchSize, done }: { project: number; batchSize: numb
   const [cap, setCap] = useState<number | null>(null);
   const [how, setHow] = useState<"now" | "batch">("now");
   const [bypass, setBypass] = useState(false);
+  const [wait, setWait] = useState(true);
+  const [share, setShare] = useState(100);
   const path = { project_id: project };
   const plan = planOf(draft);
   const { providers } = usePlanParts(project);
@@ -115,7 +126,7 @@ function NewRun({ project, batchSize, done }: { project: number; batchSize: numb
     queryFn: () => must(api.POST("/api/projects/{project_id}/estimates", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count, how } })),
   });
   const start = useMutation({
-    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count, cost_cap_usd: cap === null ? null : String(cap), how, use_cache: !bypass } })),
+    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count, cost_cap_usd: cap === null ? null : String(cap), review_share: wait && batches !== "1" ? share / 100 : null, how, use_cache: !bypass } })),
     onSuccess: done,
   });
   return (
@@ -129,6 +140,12 @@ function NewRun({ project, batchSize, done }: { project: number; batchSize: numb
       </div>
       {how === "batch" && able && able.batches !== true && <Alert mt="sm" color="orange">{t("runs.noBatch")}</Alert>}
       <Switch mt="sm" label={t("runs.bypass")} checked={bypass} onChange={(e) => { setBypass(e.currentTarget.checked); }} />
+      {batches !== "1" && (
+        <div className="lw-row" style={{ marginTop: 8, alignItems: "flex-end" }}>
+          <Checkbox className="lw-grow" label={t("series.wait")} description={t("series.waitHint")} checked={wait} onChange={(e) => { setWait(e.currentTarget.checked); }} />
+          {wait && <NumberInput label={t("series.share")} min={1} max={100} value={share} onChange={(v) => { setShare(Math.min(100, Math.max(1, Number(v) || 100))); }} w={160} />}
+        </div>
+      )}
       {estimate.data !== undefined && (
         <p role="status"><b>{t("runs.estimate")}:</b> {t("runs.estimated", { assets: estimate.data.assets, prompt: estimate.data.prompt_tokens, completion: estimate.data.completion_tokens })} · {estimate.data.usd_low === null ? t("runs.noPrice") : t("runs.usd", { low: Number(estimate.data.usd_low).toFixed(4), high: Number(estimate.data.usd_high).toFixed(4) })}<br /><span className="lw-dim">{estimate.data.note}</span></p>
       )}

@@ -1,6 +1,7 @@
 /** What to ask a model: endpoint, model, prompt version, examples. Used by the prompt studio and by runs. */
 import { Alert, NumberInput, Select, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { Link } from "wouter";
 
 import { api, must, type Noun } from "../../api/client";
@@ -10,11 +11,13 @@ export interface PlanDraft {
   provider: string | null;
   model: string;
   version: number;
-  examples: "none" | "per_label" | "nearest";
+  examples: "none" | "per_label" | "nearest" | "nearest_per_label" | "mmr";
   k: number;
+  /** Version of the questions; null for the current one. */
+  questions: number | null;
 }
 
-export const FIRST_PLAN: PlanDraft = { provider: null, model: "", version: 0, examples: "none", k: 1 };
+export const FIRST_PLAN: PlanDraft = { provider: null, model: "", version: 0, examples: "none", k: 1, questions: null };
 
 export function planOf(draft: PlanDraft): Noun<"Plan"> | null {
   if (draft.provider === null || draft.model.trim() === "") return null;
@@ -24,6 +27,7 @@ export function planOf(draft: PlanDraft): Noun<"Plan"> | null {
     template_version: draft.version,
     examples: { kind: draft.examples, k: draft.k, seed: 0 },
     decoding: { temperature: 0, top_logprobs: 5, seed: 0, structured: "auto" },
+    ontology_version: draft.questions,
   };
 }
 
@@ -33,8 +37,13 @@ export function usePlanParts(project: number) {
   return { providers: providers.data ?? [], loaded: providers.isSuccess, templates: templates.data ?? [] };
 }
 
-export function PlanForm({ value, onChange, project }: { value: PlanDraft; onChange: (next: PlanDraft) => void; project: number }) {
+/** `questions`: the newest version of the questions, where an older one may be chosen. `only`: endpoint and model alone. */
+export function PlanForm({ value, onChange, project, questions = 1, only }: { value: PlanDraft; onChange: (next: PlanDraft) => void; project: number; questions?: number; only?: "model" }) {
   const { providers, loaded, templates } = usePlanParts(project);
+  const first = providers[0];
+  useEffect(() => {
+    if (value.provider === null && first !== undefined) onChange({ ...value, provider: String(first.id), model: first.models?.[0] ?? "" });
+  }, [value, first, onChange]);
   if (loaded && providers.length === 0) return <Alert><Link href="/settings/models">{t("prompts.noProvider")}</Link></Alert>;
   const versions = [...new Map([{ value: "0", label: t("prompts.builtin") }, ...templates.filter((x) => (x.version ?? 0) > 0).map((x) => ({ value: String(x.version), label: t("prompts.versionNamed", { n: x.version ?? 0, name: x.name ?? "" }) }))].map((v) => [v.value, v])).values()];
   const known = providers.find((p) => String(p.id) === value.provider)?.models ?? [];
@@ -44,11 +53,14 @@ export function PlanForm({ value, onChange, project }: { value: PlanDraft; onCha
       {known.length > 1
         ? <Select label={t("prompts.model")} data={[...known]} value={value.model} onChange={(model) => { onChange({ ...value, model: model ?? "" }); }} w={200} />
         : <TextInput label={t("prompts.model")} value={value.model} onChange={(e) => { onChange({ ...value, model: e.currentTarget.value }); }} w={200} />}
-      <Select label={t("prompts.version")} data={versions} allowDeselect={false} value={String(value.version)} onChange={(v) => { onChange({ ...value, version: Number(v) }); }} w={190} />
+      {only === undefined && <><Select label={t("prompts.version")} data={versions} allowDeselect={false} value={String(value.version)} onChange={(v) => { onChange({ ...value, version: Number(v) }); }} w={190} />
       <Select label={t("prompts.examples")} allowDeselect={false} w={230}
-        data={[{ value: "none", label: t("prompts.zero") }, { value: "per_label", label: value.k === 1 ? t("prompts.perLabel") : t("prompts.perLabelK") }, { value: "nearest", label: t("prompts.nearest") }]}
+        data={[{ value: "none", label: t("prompts.zero") }, { value: "per_label", label: value.k === 1 ? t("prompts.perLabel") : t("prompts.perLabelK") }, { value: "nearest", label: t("prompts.nearest") }, { value: "nearest_per_label", label: t("ways.nearestPerLabel") }, { value: "mmr", label: t("ways.mmr") }]}
         value={value.examples} onChange={(v) => { onChange({ ...value, examples: (v ?? "none") as PlanDraft["examples"] }); }} />
       {value.examples !== "none" && <NumberInput label={t("prompts.k")} min={1} max={50} value={value.k} onChange={(v) => { onChange({ ...value, k: Number(v) || 1 }); }} w={90} />}
+      {questions > 1 && <Select label={t("ways.questions")} allowDeselect={false} w={160} value={value.questions === null ? "" : String(value.questions)} onChange={(v) => { onChange({ ...value, questions: v === null || v === "" ? null : Number(v) }); }}
+        data={[{ value: "", label: t("ways.current") }, ...Array.from({ length: questions - 1 }, (_, i) => ({ value: String(questions - 1 - i), label: t("ways.version", { n: questions - 1 - i }) }))]} />}
+      </>}
     </div>
   );
 }

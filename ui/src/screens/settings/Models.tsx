@@ -38,7 +38,7 @@ function ProviderCard({ provider, changed }: { provider: Noun<"Provider">; chang
         <h2 className="lw-grow">{provider.name}</h2>
         <Button size="xs" variant="default" loading={probe.isPending} onClick={() => { probe.mutate(); }}>{t("settings.probe")}</Button>
         <Button size="xs" variant="default" onClick={() => { setEditing(!editing); }} aria-expanded={editing}>{t("settings.change")}</Button>
-        <Button size="xs" variant="subtle" color="red" onClick={() => { remove.mutate(); }}>{t("common.remove")}</Button>
+        <Button size="xs" variant="subtle" color="red" onClick={() => { if (window.confirm(t("settings.removeModel", { name: provider.name }))) remove.mutate(); }}>{t("common.remove")}</Button>
       </div>
       <p className="lw-dim"><Code>{provider.base_url}</Code> · {provider.has_key === true ? t("settings.keyStored") : provider.key_env ? `$${provider.key_env}` : t("settings.keyNone")} · {(provider.models ?? []).join(", ")}</p>
       {can && <p role="status">{t("settings.probeOk", { structured: can.structured ?? "none", logprobs: can.logprobs === true ? "yes" : "no" })}</p>}
