@@ -27,7 +27,7 @@ from labelwright.prompting import estimate_tokens, read
 from labelwright.providers import Endpoint, cost_usd
 from labelwright.providers.price import add_usage
 from labelwright.store import asset as assets
-from labelwright.store import cache, exchange
+from labelwright.store import cache, exchange, spending
 from labelwright.store import project as projects
 from labelwright.store import run as runs
 from labelwright.store import tables as t
@@ -403,10 +403,10 @@ class Asking:
             usd = None if usd is None or asked.usd is None else usd + sum(known, Decimal(0))
         exchange.keep_replies(tx, run_id, kept, now)
         total = add_usage(usages)
-        runs.spend(
+        spending.spend(
             tx,
             run_id,
-            runs.Spent(
+            spending.Spent(
                 prompt_tokens=total.prompt_tokens or 0, completion_tokens=total.completion_tokens or 0,
                 cached_tokens=total.cached_tokens or 0, reasoning_tokens=total.reasoning_tokens or 0,
                 retried=retried, from_cache=from_cache, usd=usd if self._price is not None else None,

@@ -16,7 +16,7 @@ from labelwright.core.project import Project, Provider
 from labelwright.core.value import Value
 from labelwright.flows import guard, models, prompts, series
 from labelwright.flows.prompts import Plan, ShownExample
-from labelwright.store import history, jobs, remote
+from labelwright.store import history, jobs, remote, spending
 from labelwright.store import provider as providers
 from labelwright.store import run as runs
 from labelwright.store.db import Tx, lock_project
@@ -254,7 +254,7 @@ def view_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -
             raise _no_run(project_id, run_id)
         sample = runs.failures_sample(tx, run_id)
         shown = prompts.sources_of(tx, project_id, row.run.example_ids[:100])
-        confirmed = runs.confirmed(tx, run_id)
+        confirmed = spending.confirmed(tx, run_id)
         lying = remote.newest(tx, run_id)
     cost = row.run.cost_usd
     return RunView(
