@@ -7,7 +7,7 @@ import secrets as _secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labelwright.core.ports import Clock
 from labelwright.media.blobs import Blobs
@@ -33,6 +33,8 @@ class Workbench:
     secrets: Secrets
     clock: Clock = _utc_now
     random_bytes: Callable[[int], bytes] = _secrets.token_bytes
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """What flows worked out and would work out again the same; may be emptied at any time."""
     _pool: "Pool | None" = field(default=None, repr=False)
 
     @property

@@ -122,3 +122,26 @@ def test_bad_calls_end_with_one_readable_line_and_status_1(tmp_path: Path, revie
 def test_listening_beyond_this_machine_needs_a_word(tmp_path: Path) -> None:
     done = run("start", "--host", "0.0.0.0", "--port", "0", "--no-browser", home=tmp_path / "home", ok=False)
     assert "--insecure-network" in done.stderr
+
+
+def test_trust_says_what_is_known_accepts_on_demand_and_takes_back(tmp_path: Path, reviews: Path) -> None:
+    home = tmp_path / "home"
+    truths = {text: label for _, text, label in TEXTS}
+    with ScriptedServer(truth(truths, ["positive", "negative"], accuracy=1.0)) as server:
+        run("label", str(reviews), "--labels", "positive,negative", "--url", server.base_url, "--model", "scripted",
+            "--home", str(home), home=home)  # fmt: skip
+    shown = run("trust", "reviews", home=home).stdout
+    assert (
+        "40 answers, 0 reviewed" in shown and "not calibrated yet" in shown and "Nothing can be said" in shown
+    )
+    refused = run("trust", "reviews", "--accept", home=home, ok=False)
+    assert "no threshold is shown" in refused.stderr and "--audit" in refused.stderr
+    assert "5 audits drawn" in run("trust", "reviews", "--audit", "5", home=home).stdout
+    accepted = run("trust", "reviews", "--accept-above", "0", "--unproven", home=home).stdout
+    assert "40 answers accepted" in accepted
+    seen = json.loads(run("trust", "reviews", "--json", home=home).stdout)
+    assert [a["standing"] for a in seen["acceptances"]] == [40]
+    run("export", "reviews", str(tmp_path / "t.zip"), "--include", "trusted", home=home)
+    with zipfile.ZipFile(tmp_path / "t.zip") as files:
+        assert json.loads(files.read("manifest.json"))["answered_by"] == {"model, accepted": 40}
+    assert "40 answers put back" in run("trust", "reviews", "--revert", home=home).stdout

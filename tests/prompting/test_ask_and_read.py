@@ -221,7 +221,7 @@ def test_token_estimates_grow_with_the_text_and_are_near_the_usual_counts() -> N
     assert estimate_tokens("") == 0
     prose = "The quick brown fox jumps over the lazy dog near the river bank."
     assert 13 <= estimate_tokens(prose) <= 18
-    assert estimate_tokens("東京大学") == 3
+    assert 4 <= estimate_tokens("東京大学") <= 5
     assert estimate_tokens("1234567") == 3
     assert estimate_tokens(prose * 2) > estimate_tokens(prose)
 

@@ -7,6 +7,8 @@ import pytest
 from benchmarks.fewshot_compare import measure, recorded
 from labelwright.flows.compare import Comparison, Pair
 
+# 8,940 requests: about 40 s on two free cores, minutes on busy ones.
+pytestmark = pytest.mark.timeout(900)
 CONFIGS = ("zero-shot", "2-shot", "8-shot")
 
 

@@ -6,8 +6,9 @@ import { annotate } from "./strings/annotate";
 import { compare } from "./strings/compare";
 import { common } from "./strings/common";
 import { screens } from "./strings/screens";
+import { trust } from "./strings/trust";
 
-export const strings = { common, annotate, ...screens, ...compare } as const;
+export const strings = { common, annotate, ...screens, ...compare, trust } as const;
 
 type Plural = { readonly one: string; readonly other: string };
 type Paths<T, P extends string = ""> = {

@@ -69,7 +69,7 @@ class Skip(Value):
 EventKind = Literal[
     "project_created", "settings_changed", "ontology_changed", "imported", "predicted", "submitted", "taken_back",
     "skipped", "draft_saved", "run_created", "run_state", "learned", "exported", "member_changed", "provider_changed",
-    "template_changed", "definition_drafted", "trashed", "restored",
+    "template_changed", "definition_drafted", "trashed", "restored", "audits_drawn", "accepted", "reverted", "promise_broken",
 ]  # fmt: skip
 
 

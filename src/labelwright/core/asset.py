@@ -7,8 +7,8 @@ from pydantic import Field
 from labelwright.core.project import Modality
 from labelwright.core.value import Probability, Value
 
-Status = Literal["new", "predicted", "in_progress", "labelled", "skipped"]
-"""Derived by `workflow.status`: nothing yet; a model answered; some people of several answered; enough people
+Status = Literal["new", "predicted", "accepted", "in_progress", "labelled", "skipped"]
+"""Derived by `workflow.status`: nothing yet; a model answered; its answer is accepted unseen, by rule; some people of several answered; enough people
 answered; set aside by everybody who was asked."""
 
 Metadata = dict[str, str | int | float | bool | None]

@@ -72,3 +72,16 @@ def accuracy(pairs: Iterable[tuple[Answer | None, Answer | None]]) -> tuple[int,
         total += 1
         right += same_meaning(predicted, true)
     return right, total
+
+
+def is_right(ontology: Ontology, predicted: Answers, given: Answers) -> bool:
+    """Whether accepting a prediction as it stands would have been right.
+
+    Every question that it answers, or that must be answered, has the meaning the person gave it. An optional question
+    that the model left open is a gap and not an error.
+    """
+    return all(
+        same_meaning(predicted.get(q.id), given.get(q.id))
+        for q in ontology.active_questions
+        if q.id in predicted or (q.required and q.id in given)
+    )

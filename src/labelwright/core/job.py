@@ -1,4 +1,4 @@
-"""Background work: an import, an export, a model run, a training."""
+"""Background work: an import, an export, a model run, a training, an acceptance."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -7,7 +7,7 @@ from pydantic import Field
 
 from labelwright.core.value import Value
 
-JobKind = Literal["import", "export", "predict", "learn"]
+JobKind = Literal["import", "export", "predict", "learn", "accept"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 

@@ -46,6 +46,9 @@ class Label(Value):
     retired: bool = False
 
 
+DocumentRule = Literal["default", "mean", "most", "surest", "any", "median", "sum", "max", "first", "join"]
+
+
 class QuestionBase(Value):
     """What all questions share.
 
@@ -54,6 +57,9 @@ class QuestionBase(Value):
         required: Whether a submission must answer it.
         gate: Accuracy a predictor must reach on gold before a large run, in [0, 1].
         depends_on: Ask only when this holds.
+        document_rule: What several pieces of a long text make of the whole. One label: `mean` (default), `most`,
+            `surest`; several labels and yes / no: `any` (default), `most`; numbers: `median` (default), `mean`, `sum`,
+            `max`; text: `first` (default), `join`.
     """
 
     id: Id
@@ -63,6 +69,19 @@ class QuestionBase(Value):
     retired: bool = False
     gate: Probability = 0.90
     depends_on: Condition | None = None
+    document_rule: DocumentRule = "default"
+
+    @model_validator(mode="after")
+    def _rule_fits(self) -> Self:
+        allowed = self._document_rules()
+        if self.document_rule not in ("default", *allowed):
+            known = ", ".join(("default", *allowed))
+            raise ValueError(f"question {self.id!r}: document_rule is one of {known}")
+        return self
+
+    def _document_rules(self) -> tuple[DocumentRule, ...]:
+        """Rules that make sense for this kind of question, besides the default."""
+        return ()
 
 
 class LabelledQuestion(QuestionBase):
@@ -96,6 +115,9 @@ class ChoiceQuestion(LabelledQuestion):
     kind: Literal["choice"] = "choice"
     multiple: bool = False
 
+    def _document_rules(self) -> tuple[DocumentRule, ...]:
+        return ("any", "most") if self.multiple else ("mean", "most", "surest")
+
 
 class ScalarQuestion(QuestionBase):
     """Give a number or a yes / no: a rating, a count, a measure.
@@ -119,12 +141,18 @@ class ScalarQuestion(QuestionBase):
             raise ValueError(f"question {self.id!r}: minimum is above maximum")
         return self
 
+    def _document_rules(self) -> tuple[DocumentRule, ...]:
+        return ("any", "most") if self.type == "boolean" else ("median", "mean", "sum", "max")
+
 
 class TextQuestion(QuestionBase):
     """Write a free text."""
 
     kind: Literal["text"] = "text"
     max_length: int = Field(default=10_000, ge=1, le=1_000_000)
+
+    def _document_rules(self) -> tuple[DocumentRule, ...]:
+        return ("first", "join")
 
 
 class SpanQuestion(LabelledQuestion):

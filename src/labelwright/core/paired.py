@@ -10,6 +10,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
 from labelwright.core.compare import Tally
+from labelwright.core.stats import Interval
 from labelwright.core.value import Value
 
 if TYPE_CHECKING:
@@ -26,13 +27,6 @@ _DRAWS_AT_ONCE = 200
 _MOST_NEEDED = 1_000_000
 
 Outcome = Literal["better", "worse", "undecided"]
-
-
-class Interval(Value):
-    """A 95 % interval, both ends included."""
-
-    low: float
-    high: float
 
 
 class Paired(Value):

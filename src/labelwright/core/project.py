@@ -17,7 +17,10 @@ class ProjectSettings(Value):
     Attributes:
         people_per_asset: How many people label each asset.
         order: How the queue is ordered. `uncertain`: least confident first, with audits mixed in; `random`; `arrival`.
-        audit_share: Share of takes drawn from confident assets, so that they are not neglected.
+        audit_share: Share of takes drawn at random as checks: in turn from the confident assets, so that they are not
+            neglected, and from all that a model answered, so that figures hold for all.
+        audit_accepted: Share of accepted assets that is handed out all the same, to keep watch.
+        revert_when_broken: Put accepted assets back into the queue as soon as audits no longer show what was promised.
         lease_s: How long an asset stays reserved for the person who took it, in seconds.
         private: Refuse every provider that is neither on this machine nor in `allowed_hosts`.
         allowed_hosts: Host names a private project may still reach.
@@ -30,6 +33,8 @@ class ProjectSettings(Value):
     people_per_asset: int = Field(default=1, ge=1, le=20)
     order: Literal["uncertain", "random", "arrival"] = "uncertain"
     audit_share: Probability = 0.1
+    audit_accepted: Probability = 0.05
+    revert_when_broken: bool = False
     lease_s: int = Field(default=900, ge=10, le=86_400)
     private: bool = False
     allowed_hosts: tuple[str, ...] = ()
@@ -101,7 +106,11 @@ class Provider(Value):
 
 
 class Capabilities(Value):
-    """What an endpoint was seen to do with one tiny request each."""
+    """What an endpoint was seen to do with one tiny request each.
+
+    Attributes:
+        tokenizer: In which way it counts tokens for us; empty when it does not.
+    """
 
     structured: Literal["json_schema", "json_object", "none"] = "none"
     logprobs: bool = False
@@ -109,7 +118,27 @@ class Capabilities(Value):
     models: tuple[str, ...] = ()
     context_tokens: int | None = None
     batches: bool = False
+    tokenizer: Literal["", "llama.cpp", "vllm"] = ""
     checked_at: datetime
+
+
+class TokenFactor(Value):
+    """How a model's own token counts compare with the estimate, learned from what its endpoint reported.
+
+    Attributes:
+        mean: True count over estimate, exponentially averaged.
+        spread: Mean absolute deviation from it.
+        n: Answers it was learned from.
+    """
+
+    mean: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    spread: float = Field(default=0.05, ge=0, allow_inf_nan=False)
+    n: int = 0
+
+    @property
+    def safe(self) -> float:
+        """A factor that is rarely too low."""
+        return self.mean + 2 * self.spread
 
 
 class PromptTemplate(Value):

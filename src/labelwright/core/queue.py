@@ -10,17 +10,27 @@ from typing import Literal
 
 from labelwright.core.value import Probability, Value
 
-Stream = Literal["uncertain", "audit"]
-Why = Literal["least_confident", "audit", "not_predicted", "arrival", "random", "sent_back", "again"]
+Stream = Literal["uncertain", "audit", "sample"]
+Why = Literal[
+    "least_confident", "audit", "sample", "not_predicted", "arrival", "random", "sent_back", "again"
+]
 """Why an asset is next, shown to the person."""
+
+EVERYTHING = -1.0
+"""A draw from above this confidence is one from all assets, those without a confidence too."""
 
 
 class Candidate(Value):
-    """An asset that could be handed out."""
+    """An asset that could be handed out.
+
+    Attributes:
+        audit: Drawn for an audit: `first` comes before everything else, `spread` anywhere.
+    """
 
     asset_id: int
     confidence: Probability | None = None
     skipped: bool = False
+    audit: Literal["first", "spread"] | None = None
 
 
 class Turn(Value):
@@ -39,9 +49,14 @@ def shuffle_key(asset_id: int, seed: int) -> float:
 def stream_of(take: int, audit_share: float) -> Stream:
     """Which stream the `take`-th hand-out (from 0) comes from.
 
-    Audits are spread evenly: among the first n takes there are floor(n * share) of them.
+    Random checks are spread evenly: among the first n takes there are floor(n * share) of them. In turn they come from
+    the confident assets (`audit`) and from all that a model answered (`sample`): without the latter nothing could be
+    said of the middle, which neither stream reaches for long.
     """
-    return "audit" if int((take + 1) * audit_share + 1e-9) > int(take * audit_share + 1e-9) else "uncertain"
+    before, after = (int(n * audit_share + 1e-9) for n in (take, take + 1))
+    if after == before:
+        return "uncertain"
+    return "audit" if after % 2 else "sample"
 
 
 def audit_floor(confidences: Sequence[float]) -> float:
@@ -54,35 +69,49 @@ def arrange(candidates: Sequence[Candidate], audit_share: float, seed: int) -> l
     """The whole order: every candidate exactly once.
 
     Predicted assets come by rising confidence; those without a number after them in a fixed random order, which is a
-    fair sample to start from; skipped ones last. At the turns `stream_of` names, a random confident one comes instead.
+    fair sample to start from; skipped ones last. At the turns `stream_of` names, a random one comes instead. What was
+    drawn for an audit before comes first, or has a random place.
     """
     predicted = [c for c in candidates if c.confidence is not None and not c.skipped]
     floor = audit_floor([c.confidence for c in predicted if c.confidence is not None])
+    drawn = {c.asset_id: shuffle_key(c.asset_id, seed) for c in candidates}
 
-    def rank(c: Candidate) -> tuple[bool, bool, float, int]:
-        unknown = c.confidence is None
-        order = c.confidence if c.confidence is not None else shuffle_key(c.asset_id, seed)
-        return (c.skipped, unknown, order, c.asset_id)
+    def rank(c: Candidate) -> tuple[bool, float, int]:
+        chance = drawn[c.asset_id]
+        if c.audit is not None:
+            return (c.skipped, chance - 1 if c.audit == "first" else chance, c.asset_id)
+        return (c.skipped, c.confidence if c.confidence is not None else 1 + chance, c.asset_id)
 
-    uncertain = sorted(candidates, key=rank, reverse=True)
-    audits = sorted(
-        (c for c in predicted if c.confidence is not None and c.confidence >= floor),
-        key=lambda c: (shuffle_key(c.asset_id, seed), c.asset_id),
-        reverse=True,
-    )
+    def shuffled(some: Sequence[Candidate]) -> list[Candidate]:
+        return sorted(some, key=lambda c: (drawn[c.asset_id], c.asset_id), reverse=True)
+
+    sources: dict[Stream, list[Candidate]] = {
+        "uncertain": sorted(candidates, key=rank, reverse=True),
+        "audit": shuffled([c for c in predicted if c.confidence is not None and c.confidence >= floor]),
+        # From the other end of the same shuffle: what the audits took leaves no hole where this stream draws.
+        "sample": shuffled(predicted)[::-1],
+    }
     turns: list[Turn] = []
     given: set[int] = set()
     while len(turns) < len(candidates):
         stream = stream_of(len(turns), audit_share)
-        source = audits if stream == "audit" and audits else uncertain
-        chosen = source.pop()
+        if not sources[stream]:
+            stream = "uncertain"
+        chosen = sources[stream].pop()
         if chosen.asset_id in given:
-            # Already handed out by the other stream: this source moves on, the turn stays.
+            # Already handed out by another stream: this source moves on, the turn stays.
             continue
         given.add(chosen.asset_id)
-        if source is audits:
-            why: Why = "audit"
-        else:
-            why = "least_confident" if chosen.confidence is not None else "not_predicted"
-        turns.append(Turn(asset_id=chosen.asset_id, why=why))
+        turns.append(
+            Turn(asset_id=chosen.asset_id, why=why_of(stream, chosen.confidence, chosen.audit is not None))
+        )
     return turns
+
+
+def why_of(stream: Stream, confidence: float | None, drawn_for_audit: bool) -> Why:
+    """Why an asset of the ordered queue is next."""
+    if drawn_for_audit:
+        return "audit"
+    if stream != "uncertain":
+        return stream
+    return "least_confident" if confidence is not None else "not_predicted"

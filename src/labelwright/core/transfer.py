@@ -79,6 +79,11 @@ class Outgoing:
     chosen_by: Literal["person", "model"] | None
     updated_at: datetime
 
+    @property
+    def accepted(self) -> bool:
+        """Whether the answers are a model's that nobody looked at and that count by rule."""
+        return self.asset.status == "accepted" and self.chosen_by == "model"
+
 
 def find_question(ontology: Ontology, named: str) -> Question | None:
     """A question by id, or by name whatever the case."""

@@ -16,12 +16,14 @@ class Facts(Value):
         authors: People whose submission counts (not taken back).
         skippers: People who set it aside.
         people_wanted: How many submissions make it done.
+        accepted: The prediction lies above a threshold from which a manager accepts answers unseen.
     """
 
     predicted: bool = False
     authors: frozenset[int] = frozenset()
     skippers: frozenset[int] = frozenset()
     people_wanted: int = 1
+    accepted: bool = False
 
 
 def status(facts: Facts) -> Status:
@@ -33,24 +35,29 @@ def status(facts: Facts) -> Status:
     if facts.skippers:
         # Set aside, but not lost: it goes last in the queue of everybody else, and a manager sees it in the table.
         return "skipped"
-    return "predicted" if facts.predicted else "new"
+    if not facts.predicted:
+        return "new"
+    return "accepted" if facts.accepted else "predicted"
 
 
-def is_open(stage: Status) -> bool:
-    """Whether the queue may still hand the asset out."""
-    return stage != "labelled"
+def is_open(stage: Status, *, audit: bool = False) -> bool:
+    """Whether the queue may still hand the asset out; an accepted one only where it was drawn for an `audit`."""
+    return audit if stage == "accepted" else stage != "labelled"
 
 
 def waits_for(user_id: int, facts: Facts) -> bool:
     """Whether this person can still be asked: the asset is open and they neither answered nor skipped it."""
-    return is_open(status(facts)) and user_id not in facts.authors and user_id not in facts.skippers
+    return (
+        is_open(status(facts), audit=True) and user_id not in facts.authors and user_id not in facts.skippers
+    )
 
 
 WAYS_ON: dict[Status, frozenset[Status]] = {
     "new": frozenset({"predicted", "in_progress", "labelled", "skipped"}),
-    "predicted": frozenset({"in_progress", "labelled", "skipped"}),
+    "predicted": frozenset({"accepted", "in_progress", "labelled", "skipped"}),
+    "accepted": frozenset({"predicted", "in_progress", "labelled", "skipped"}),
     "in_progress": frozenset({"labelled", "predicted", "new", "skipped"}),
-    "labelled": frozenset({"in_progress", "predicted", "new", "skipped"}),
+    "labelled": frozenset({"in_progress", "accepted", "predicted", "new", "skipped"}),
     "skipped": frozenset({"in_progress", "labelled", "predicted", "new"}),
 }
 """Statuses reachable from each by more facts; never empty, so nothing gets stuck."""

@@ -12,13 +12,13 @@ from labelwright.core.access import Actor
 from labelwright.core.annotation import ActiveTime, Annotation, Draft, Skip
 from labelwright.core.answer import Answers
 from labelwright.core.asset import Status
-from labelwright.core.compare import changed_questions
+from labelwright.core.compare import changed_questions, is_right
 from labelwright.core.conform import conform
 from labelwright.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from labelwright.core.problem import Problem
 from labelwright.core.project import Project
 from labelwright.core.value import Id, Value
-from labelwright.flows import guard, series
+from labelwright.flows import guard, series, watch
 from labelwright.flows.take import Turn, show
 from labelwright.store import asset as assets
 from labelwright.store import history, jobs, work
@@ -100,10 +100,15 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
         changed = prediction is not None and bool(
             changed_questions(ontology, prediction.answers, sent.answers)
         )
+        model_right = None if prediction is None else is_right(ontology, prediction.answers, sent.answers)
+        why, drawn_above = work.why_handed_out(tx, asset_id, actor.user_id)
         was_finished = asset.status == "labelled" and mine is None
         assets.count(tx, project_id, {"submissions": 1, assets.day_counter(now.date().isoformat()): 1})
         seq = assets.counter(tx, project_id, "submissions")
-        work.add_annotation(tx, project_id, annotation, changed=changed, seq=seq)
+        work.add_annotation(
+            tx, project_id, annotation, changed=changed, seq=seq, why=why, drawn_above=drawn_above,
+            model_right=model_right,
+        )  # fmt: skip
         work.drop_draft(tx, asset_id, actor.user_id)
         work.release(tx, [asset_id], actor.user_id)
         work.drop_skip(tx, asset_id, actor.user_id)
@@ -114,6 +119,8 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
         )  # fmt: skip
         _learn_when_due(tx, workbench, project, seq, actor)
         series.when_reviewed(tx, workbench, project, asset.batch)
+        if drawn_above is not None and model_right is not None:
+            watch.check_promises(tx, workbench, project, actor)
         if sent.ontology_version != project.ontology_version:
             current = guard.ontology(tx, project_id, project.ontology_version)
             problems = conform(current, sent.answers, asset.size)

@@ -2,33 +2,43 @@
 
 Hides the order of the small transactions that make a run safe against kill -9 at any point: an attempt is noted before
 it is sent, a reply is kept before it is read, and a prediction is stored together with status, queue order and counts.
-What was asked but not answered is asked again after a restart; what was answered is only read.
+What was asked but not answered is asked again after a restart; what was answered is only read. An asset may take many
+requests (`core.layout`): each of its replies is kept by itself, and a restart asks only for those that are missing.
 """
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 import sqlalchemy as sa
 
-from labelwright.core.errors import LabelwrightError, NotFound, ProviderError
+from labelwright.core.asset import Asset
+from labelwright.core.errors import ContextTooLong, LabelwrightError, NotFound, ProviderError
 from labelwright.core.exchange import Message, Reply, Request, Usage
+from labelwright.core.layout import Layout
 from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import PromptedModel, Reading, Run
 from labelwright.core.price import Price
-from labelwright.core.problem import excerpt
-from labelwright.core.project import Project, PromptTemplate
+from labelwright.core.project import Project
 from labelwright.flows import models, prompts
+from labelwright.flows.asked import Asked, longest_piece, read_answered, reply_of, sentence
+from labelwright.flows.gauge import gauge_for
 from labelwright.flows.jobs import Control
-from labelwright.flows.settle import failure_of, store_readings
-from labelwright.prompting import estimate_tokens, read
+from labelwright.flows.settle import store_readings
+from labelwright.prompting import (
+    FAILED,
+    estimate_tokens,
+    failure_of,
+    put_together,
+    read_part,
+)
 from labelwright.providers import Endpoint, cost_usd
 from labelwright.providers.price import add_usage
 from labelwright.store import asset as assets
 from labelwright.store import cache, exchange, spending
 from labelwright.store import project as projects
+from labelwright.store import provider as providers
 from labelwright.store import run as runs
 from labelwright.store import tables as t
 from labelwright.store.db import Tx
@@ -49,32 +59,8 @@ _NOT_REPAIRED = frozenset({"refused", "cut_reply", "no_reply", "huge_reply", "to
 _WINDOW = 50
 _HOPELESS_SHARE = 0.9
 _HOPELESS_START = 20
-
-
-@dataclass
-class _Asked:
-    """An asset that is being asked about.
-
-    Attributes:
-        kept: How many replies are stored and billed already.
-        keys: Part -> key of its request in the cache.
-        repair: Whether it was asked once more because the first reply could not be read.
-    """
-
-    text: str
-    parts: int
-    replies: dict[int, tuple[Request, Reply]] = field(default_factory=dict)
-    kept: int = 0
-    repair: bool = False
-    keys: dict[int, str] = field(default_factory=dict)
-    error: ProviderError | None = None
-    repair_error: ProviderError | None = None
-    sent: bool = False
-    usd: Decimal | None = None
-
-    @property
-    def complete(self) -> bool:
-        return self.error is not None or len(self.replies) >= self.parts
+_MOST_HALVINGS = 6
+_LOOK_UP = 16
 
 
 class Asking:
@@ -99,9 +85,14 @@ class Asking:
         self.halted = ""
         self._workbench, self._project, self._run, self._ontology = workbench, project, run, ontology
         self._control = control
-        self._open: dict[int, _Asked] = {}
-        self._ready: list[int] = []
-        self._repairs: deque[Request] = deque()
+        self._open: dict[int, Asked] = {}
+        # Assets with something to store or to read.
+        self._touched: dict[int, None] = {}
+        # (asset, part) to ask beside the assets that are still to come: repairs, and pieces cut smaller.
+        self._more: deque[tuple[int, int]] = deque()
+        self._halved = 0
+        # What came for nothing but is billed: errors, and replies about pieces that were too long.
+        self._stray: list[tuple[Request, Reply]] = []
         self._reserved: dict[str, Decimal] = {}
         self._spent = run.cost_usd or Decimal(0)
         self._recent: deque[str] = deque(maxlen=_WINDOW)
@@ -112,24 +103,26 @@ class Asking:
     def go(self) -> None:
         """Ask about everything that is pending, until done or stopped; `halted` says why it should pause, if so."""
         try:
-            endpoint, template, shown = self._prepare()
+            endpoint = self._prepare()
         except LabelwrightError as error:
-            self.halted = _sentence(error)
+            self.halted = sentence(error)
             return
         self.read_kept()
         answering = self._workbench.pool.at(endpoint, models.privacy_of(self._project))
         try:
-            answering.ask(self._requests(template, shown, endpoint), self._on_reply, self._should_stop)
+            answering.ask(self._requests(endpoint), self._on_reply, self._should_stop)
             self._flush()
-            while self._repairs and not self._should_stop():
-                answering.ask(self._repair_requests(), self._on_reply, self._should_stop)
+            while self._more and not self._should_stop():
+                answering.ask(self._more_requests(), self._on_reply, self._should_stop)
                 self._flush()
         except ProviderError as error:
-            self.halted = _sentence(error)
+            self.halted = sentence(error)
         self._give_up_repairs()
         self._flush()
         with self._workbench.store.write() as tx:
             cache.trim(tx, self._workbench.settings.cache_mb * 1_000_000)
+            if self._gauge.factor.n:
+                providers.set_token_factor(tx, self.engine.provider_id, self.engine.model, self._gauge.factor)
             sent = [asset_id for asset_id, asked in self._open.items() if asked.sent]
             runs.put_back(tx, self._run.id, sent, sent=True)
             unsent = runs.asset_ids(tx, self._run.id, "asked")
@@ -137,7 +130,7 @@ class Asking:
 
     # --- before ---------------------------------------------------------------------------------------------------
 
-    def _prepare(self) -> tuple[Endpoint, PromptTemplate, prompts.Shown]:
+    def _prepare(self) -> Endpoint:
         run, policy = self._run, self.engine.examples
         with self._workbench.store.write() as tx:
             provider = models.provider(tx, self.engine.provider_id)
@@ -165,7 +158,12 @@ class Asking:
                     run.example_ids,
                     run.examples_note,
                 )
-        return endpoint, template, shown
+            self._gauge = gauge_for(tx, self._workbench, self._project, provider, endpoint, self.engine.model)
+            context = prompts.context_of(provider)
+            self._prompts = prompts.Prompts(
+                self._ontology, template, shown, self.engine, self._gauge, context
+            )
+        return endpoint
 
     def read_kept(self, *, ask_again: bool = True) -> None:
         """After a crash: read replies that were kept but not read; what was only asked becomes pending again.
@@ -173,19 +171,19 @@ class Asking:
         Args:
             ask_again: False leaves what was only asked as it is: the answer lies elsewhere.
         """
-        parts, after = self._parts(), 0
+        after, decoding = 0, self.engine.decoding
         while True:
             with self._workbench.store.read() as tx:
-                kept = exchange.answered(tx, self._run.id, "asked", parts, after, FLUSH_N)
+                kept = exchange.answered(tx, self._run.id, "asked", after, FLUSH_N)
                 texts = assets.texts(tx, [each.asset_id for each in kept])
             if not kept:
                 break
             after = kept[-1].asset_id
             readings = {
                 each.asset_id: (
-                    read(self._ontology, texts[each.asset_id], each.replies),
-                    each.replies,
-                    self._usd(each.replies),
+                    read_answered(self._ontology, texts[each.asset_id], each, decoding),
+                    tuple(each.replies.values()),
+                    self._usd(each.replies.values()),
                 )
                 for each in kept
             }
@@ -196,43 +194,75 @@ class Asking:
         with self._workbench.store.write() as tx:
             runs.put_back(tx, self._run.id, runs.asset_ids(tx, self._run.id, "asked"), sent=True)
 
-    def _parts(self) -> int:
-        # Long texts are not cut yet: one request asks everything about an asset.
-        return 1
-
     # --- asking ---------------------------------------------------------------------------------------------------
 
-    def _requests(
-        self, template: PromptTemplate, shown: prompts.Shown, endpoint: Endpoint
-    ) -> Iterator[Request]:
+    def _requests(self, endpoint: Endpoint) -> Iterator[Request]:
         """Requests in the order of the run, a few assets at a time, so that a long run needs little memory."""
-        chunk = max(8, min(FLUSH_N, 2 * endpoint.concurrency))
+        ahead = max(8, min(FLUSH_N, 2 * endpoint.concurrency))
         while not self.halted and not self._should_stop():
             with self._workbench.store.write() as tx:
-                ids = runs.take_pending(tx, self._run.id, chunk)
+                ids = runs.take_pending(tx, self._run.id, ahead)
                 found = assets.get_many(tx, ids)
+                layouts = runs.layouts(tx, self._run.id, ids)
+                begun = exchange.kept(tx, self._run.id, list(layouts))
             if not ids:
                 return
-            every = {
-                asset_id: prompts.requests_for(
-                    self._ontology, asset_id, found[asset_id].text or "", dict(found[asset_id].metadata),
-                    template=template, shown=shown, engine=self.engine,
-                )
-                for asset_id in ids
-            }  # fmt: skip
-            known = self._known([request for asked in every.values() for request in asked])
-            for asset_id, asked in every.items():
-                yield from self._repair_requests()
-                wanted = tuple(request for request in asked if request.tag not in known)
-                if not self._reserve(wanted):
+            short = self._short([found[asset_id] for asset_id in ids if asset_id not in layouts])
+            known = self._known([request for _, request in short.values()])
+            for asset_id in ids:
+                yield from self._more_requests()
+                if self.halted:
                     return
-                self._open[asset_id] = _Asked(found[asset_id].text or "", len(asked), sent=True)
-                for request in asked:
-                    if request.tag in known:
-                        self._on_reply(request, known[request.tag])
-                yield from wanted
+                asset = found[asset_id]
+                layout, request = short.get(asset_id, (None, None))
+                if layout is None or layout.halved != self._halved:
+                    asked = self._begin(asset, layouts.get(asset_id), begun.get(asset_id, {}))
+                    request = None
+                else:
+                    asked = Asked(asset, layout)
+                self._open[asset_id] = asked
+                if request is not None:
+                    yield from self._ask_or_know(asked, request, known)
+                else:
+                    yield from self._part_requests(asked)
+                if self.halted:
+                    return
 
-    def _known(self, requests: list[Request]) -> dict[str, Reply]:
+    def _short(self, found: Sequence[Asset]) -> dict[int, tuple[Layout, Request]]:
+        """The assets among these that one request asks about whole, with it."""
+        short = {}
+        for asset in found:
+            layout = self._prompts.layout(asset, self._halved)
+            if len(layout.parts) == 1:
+                short[asset.id] = (layout, self._prompts.request(asset, layout, 0))
+        return short
+
+    def _part_requests(self, asked: Asked) -> Iterator[Request]:
+        """The requests of an asset that are not answered yet, a few at a time."""
+        layout = asked.layout
+        numbers = [n for n in range(len(layout.parts)) if n not in asked.replies]
+        for start in range(0, len(numbers), _LOOK_UP):
+            requests = [
+                self._prompts.request(asked.asset, layout, n) for n in numbers[start : start + _LOOK_UP]
+            ]
+            known = self._known(requests)
+            for request in requests:
+                if asked.layout is not layout:
+                    # A piece was too long: the smaller ones are among `_more`.
+                    return
+                yield from self._ask_or_know(asked, request, known)
+                yield from self._more_requests()
+                if self.halted:
+                    return
+
+    def _ask_or_know(self, asked: Asked, request: Request, known: dict[str, Reply]) -> Iterator[Request]:
+        if request.tag in known:
+            self._on_reply(request, known[request.tag])
+        elif self._reserve(request):
+            asked.sent = True
+            yield request
+
+    def _known(self, requests: Sequence[Request]) -> dict[str, Reply]:
         """Replies of the cache to some of these requests, by tag."""
         if not self._run.use_cache or self._workbench.settings.cache_mb == 0:
             return {}
@@ -246,89 +276,144 @@ class Asking:
     def _key(self, request: Request) -> str:
         return cache.key_of(self.engine.provider_url, request)
 
-    def _repair_requests(self) -> Iterator[Request]:
-        while self._repairs and not self.halted:
-            request = self._repairs.popleft()
-            if not self._reserve((request,)):
-                self._repairs.appendleft(request)
+    def _begin(self, asset: Asset, stored: Layout | None, begun: dict[int, Reply]) -> Asked:
+        """Start on an asset, or go on with one of which some parts are answered."""
+        if stored is None:
+            layout = self._prompts.layout(asset, self._halved)
+            if len(layout.parts) > 1:
+                with self._workbench.store.write() as tx:
+                    runs.set_layout(tx, self._run.id, asset.id, layout)
+            return Asked(asset, layout)
+        asked = Asked(asset, stored, usd=self._usd(begun.values()))
+        for number, reply in sorted(begun.items()):
+            self._took(asked, number, reply)
+        self._touched[asset.id] = None
+        return asked
+
+    def _more_requests(self) -> Iterator[Request]:
+        while self._more and not self.halted:
+            asset_id, number = self._more[0]
+            asked = self._open.get(asset_id)
+            if asked is None:
+                self._more.popleft()
+                continue
+            request = self._again(asked, number)
+            if not self._reserve(request):
                 return
+            self._more.popleft()
+            asked.sent = True
             yield request
 
-    def _ask_once_more(self, asset_id: int, asked: _Asked, reading: Reading) -> bool:
-        """Ask for a reply that can be read, once; False when that makes no sense."""
-        cause = failure_of(self._ontology, reading)
-        if cause is None or asked.repair or cause in _NOT_REPAIRED or self.halted:
-            return False
-        request, reply = asked.replies[0]
+    def _again(self, asked: Asked, number: int) -> Request:
+        """The request of a part, or of the repair of one."""
+        parts = len(asked.layout.parts)
+        request = self._prompts.request(asked.asset, asked.layout, number % parts)
+        if number < parts:
+            return request
+        reply = asked.replies[number - parts][0]
+        reading = self._read_part(asked, number - parts)
+        cause = self._failure(asked, number - parts, reading)
         complaint = next((problem.message for problem in reading.problems if problem.code == cause), cause)
         words = (
             Message(role="assistant", content=reply.text[:2_000] or "{}"),
             Message(
                 role="user",
-                content=f"Your answer cannot be used: {complaint}. Answer again about the same text, with nothing but "
-                "the JSON object that was asked for.",
+                content=f"Your answer cannot be used: {complaint}. Answer again about the same text, with nothing "
+                "but the JSON object that was asked for.",
             ),
         )
-        asked.repair, asked.parts = True, 2
-        again = {"messages": request.messages + words, "tag": f"{asset_id}:1"}
-        self._repairs.append(request.model_copy(update=again))
-        self._open[asset_id] = asked
-        return True
+        head, _, rest = request.tag.partition(":")
+        _, _, halved = rest.partition(":")
+        tag = f"{head}:{number}" + (f":{halved}" if halved else "")
+        return request.model_copy(update={"messages": request.messages + words, "tag": tag})
 
     def _give_up_repairs(self) -> None:
-        """Assets whose second question was never sent keep what the first one came to."""
-        self._repairs.clear()
-        for asset_id, asked in self._open.items():
-            if asked.repair and asset_id not in self._ready:
-                asked.parts = 1
-                self._ready.append(asset_id)
+        """Parts whose second question was never answered keep what the first one came to."""
+        self._more.clear()
+        for asked in self._open.values():
+            for part in asked.repairs - asked.readings.keys():
+                self._settle(asked, part)
 
-    def _reserve(self, asked: tuple[Request, ...]) -> bool:
-        """Set aside what these requests could cost at most; False when the cap would be passed."""
+    def _reserve(self, request: Request) -> bool:
+        """Set aside what this request could cost at most; False when the cap would be passed."""
         cap = self._run.cost_cap_usd
         if cap is None:
             return True
-        worst = {
-            request.tag: self._cost(
-                Usage(
-                    prompt_tokens=round(prompts.prompt_tokens(request) * 1.3),
-                    completion_tokens=request.max_tokens,
-                )
+        worst = self._cost(
+            Usage(
+                prompt_tokens=round(self._gauge.prompt_tokens(request) * 1.3),
+                completion_tokens=request.max_tokens,
             )
-            or Decimal(0)
-            for request in asked
-        }
-        if self._spent + sum(self._reserved.values(), Decimal(0)) + sum(worst.values(), Decimal(0)) > cap:
+        ) or Decimal(0)
+        if self._spent + sum(self._reserved.values(), Decimal(0)) + worst > cap:
             self.halted = (
                 f"the cost cap of {cap.normalize():f} USD would be passed ({self._spent:.6f} USD spent); "
                 "raise it to go on"
             )
             return False
-        self._reserved |= worst
+        self._reserved[request.tag] = worst
         return True
 
     def _on_reply(self, request: Request, outcome: Reply | ProviderError) -> None:
-        asset_id, part = (int(piece) for piece in request.tag.split(":"))
+        asset_id, number, *halved = (int(piece) for piece in request.tag.split(":"))
         self._reserved.pop(request.tag, None)
         asked = self._open.get(asset_id)
-        if asked is None:
-            # Another part of it failed and the asset is settled; there is nothing to add.
-            return
-        if isinstance(outcome, Reply):
-            asked.replies[part] = (request, outcome)
+        if asked is None or (halved[0] if halved else 0) != asked.layout.halved:
+            # The asset is asked in smaller pieces by now: of no use, but billed.
+            self._stray.append((request, reply_of(outcome)))
+        elif isinstance(outcome, ProviderError):
+            self._on_error(asked, number, request, outcome)
         else:
-            if asked.repair:
-                # The first reply stands, as unreadable as it is.
-                asked.parts, asked.repair_error = 1, outcome
-            else:
-                asked.error = asked.error or outcome
-                asked.sent = outcome.attempts > 0
-            if outcome.code in _STOPS_THE_RUN and not self.halted:
-                self.halted = _sentence(outcome)
-        if asked.complete and asset_id not in self._ready:
-            self._ready.append(asset_id)
-        if len(self._ready) >= FLUSH_N:
+            if not outcome.cached:
+                self._gauge.learn(request, outcome)
+            asked.new.append((number, request, outcome))
+            asked.sent = True
+            self._touched[asset_id] = None
+        if len(self._touched) >= FLUSH_N:
             self._flush()
+
+    def _on_error(self, asked: Asked, number: int, request: Request, error: ProviderError) -> None:
+        parts = len(asked.layout.parts)
+        if error.code in _STOPS_THE_RUN and not self.halted:
+            self.halted = sentence(error)
+        if number >= parts:
+            # The first reply stands, as unreadable as it is.
+            self._settle(asked, number - parts)
+            self._stray.append((request, reply_of(error)))
+        elif self._is_asked_again(asked, error):
+            asked.sent = error.attempts > 0 or bool(asked.replies)
+            self._stray.append((request, reply_of(error)))
+        elif isinstance(error, ContextTooLong) and self._cut_smaller(asked):
+            self._stray.append((request, reply_of(error)))
+        else:
+            asked.new.append((number, request, reply_of(error)))
+            self._touched[asked.asset.id] = None
+
+    def _is_asked_again(self, asked: Asked, error: ProviderError) -> bool:
+        """Whether the asset stays in the run, because the failure is not its fault."""
+        del asked
+        return error.code in _NOT_ITS_FAULT
+
+    def _cut_smaller(self, asked: Asked) -> bool:
+        """Ask the asset anew in pieces half as long; False when they are short already."""
+        asset_id, halved = asked.asset.id, asked.layout.halved
+        while halved < _MOST_HALVINGS:
+            halved += 1
+            layout = self._prompts.layout(asked.asset, halved)
+            if longest_piece(layout) < longest_piece(asked.layout):
+                break
+        else:
+            return False
+        # The next texts will be too long in the same way.
+        self._halved = max(self._halved, halved)
+        self._stray += [(request, reply) for _, request, reply in asked.new]
+        asked.layout, asked.replies, asked.readings, asked.new = layout, {}, {}, []
+        asked.repairs = set()
+        self._more = deque(each for each in self._more if each[0] != asset_id)
+        self._more.extend((asset_id, number) for number in range(len(layout.parts)))
+        with self._workbench.store.write() as tx:
+            runs.set_layout(tx, self._run.id, asset_id, layout)
+        return True
 
     def _should_stop(self) -> bool:
         # Before anything new is sent: what a crash can lose is then bounded by the places.
@@ -345,126 +430,139 @@ class Asking:
 
     def _flush(self) -> None:
         """Keep what came in, then read it, then store what it came to."""
-        ready = {asset_id: self._open.pop(asset_id) for asset_id in self._ready}
-        self._ready = []
-        if not ready:
+        touched, self._touched = list(self._touched), {}
+        if not touched and not self._stray:
             return
-        failed = {asset_id: asked for asset_id, asked in ready.items() if asked.error is not None}
         with self._workbench.store.write() as tx:
-            self._keep(tx, ready)
+            self._keep(tx, [self._open[asset_id] for asset_id in touched])
         readings = {}
         fresh: dict[str, Reply] = {}
-        for asset_id, asked in ready.items():
-            if asked.error is None:
-                replies = tuple(reply for _, (_, reply) in sorted(asked.replies.items()))
-                reading = read(self._ontology, asked.text, replies)
-                if not self._ask_once_more(asset_id, asked, reading):
-                    readings[asset_id] = (reading, replies, asked.usd)
-                    if not asked.repair and failure_of(self._ontology, reading) is None:
-                        fresh |= self._cacheable(asked)
+        for asset_id in touched:
+            asked = self._open[asset_id]
+            new, asked.new = asked.new, []
+            for number, request, reply in new:
+                self._took(asked, number, reply)
+                if self._may_serve_again(asked, number, request, reply):
+                    fresh[self._key(request)] = reply
+            if asked.complete:
+                text = asked.asset.text or ""
+                reading = put_together(self._ontology, text, asked.layout, asked.readings)
+                readings[asset_id] = (reading, asked.every(), asked.usd)
+                del self._open[asset_id]
         with self._workbench.store.write() as tx:
-            self._store(tx, readings, failed)
+            self._store(tx, readings)
             cache.put(tx, self._project.id, fresh, self._workbench.now())
 
-    def _cacheable(self, asked: _Asked) -> dict[str, Reply]:
-        """Replies that may answer the same request again, by key."""
-        if self._workbench.settings.cache_mb == 0:
-            return {}
-        return {
-            asked.keys[part]: reply
-            for part, (request, reply) in asked.replies.items()
-            if not reply.cached and reply.finish == "stop" and cache.may_repeat(request)
-        }
+    def _may_serve_again(self, asked: Asked, number: int, request: Request, reply: Reply) -> bool:
+        """Whether the reply may answer the same request again: whole, read without trouble, and not drawn at random."""
+        if self._workbench.settings.cache_mb == 0 or reply.cached or reply.finish != "stop":
+            return False
+        reading = asked.readings.get(number)
+        return (
+            reading is not None
+            and self._failure(asked, number, reading) is None
+            and cache.may_repeat(request)
+        )
 
-    def _keep(self, tx: Tx, ready: dict[int, _Asked]) -> None:
+    def _took(self, asked: Asked, number: int, reply: Reply) -> None:
+        """Read a part's reply; one that cannot be read is asked about once more."""
+        parts = len(asked.layout.parts)
+        part = number % parts
+        asked.replies.setdefault(part, []).append(reply)
+        reading = self._read_part(asked, part)
+        cause = self._failure(asked, part, reading)
+        unreadable = cause is not None and cause not in _NOT_REPAIRED and not reply.finish.startswith(FAILED)
+        if unreadable and part not in asked.repairs and number < parts and self._repairs():
+            asked.repairs.add(part)
+            self._more.append((asked.asset.id, parts + part))
+            return
+        asked.readings[part] = reading
+        self._recent.append(cause or "")
+
+    def _repairs(self) -> bool:
+        """Whether a part that could not be read is asked about once more."""
+        return not self.halted
+
+    def _settle(self, asked: Asked, part: int) -> None:
+        """There will be no better reply to this part."""
+        asked.readings[part] = self._read_part(asked, part)
+        self._touched[asked.asset.id] = None
+
+    def _read_part(self, asked: Asked, part: int) -> Reading:
+        text, replies = asked.asset.text or "", asked.replies[part]
+        return read_part(self._ontology, text, asked.layout, part, replies, self.engine.decoding)
+
+    def _failure(self, asked: Asked, part: int, reading: Reading) -> str | None:
+        return failure_of(self._prompts.ontology_of(asked.layout, part), reading)
+
+    def _keep(self, tx: Tx, touched: Sequence[Asked]) -> None:
         """Raw replies and what they cost, of failed attempts too."""
         now, run_id = self._workbench.now(), self._run.id
-        usages: list[Usage] = []
-        retried = from_cache = 0
-        usd: Decimal | None = Decimal(0)
+        retried = 0
+        spent = Decimal(0)
+        came = [(each, number, request, reply) for each in touched for number, request, reply in each.new]
+        stray, self._stray = self._stray, []
         kept: list[exchange.Kept] = []
-        for asset_id, asked in ready.items():
-            costs: list[Decimal | None] = []
-            for part, (request, reply) in sorted(asked.replies.items())[asked.kept :]:
-                key = asked.keys[part] = self._key(request)
-                kept.append(exchange.Kept(asset_id=asset_id, part=part, request_sha256=key, reply=reply))
-                usages.append(reply.usage)
-                retried += max(0, reply.attempts - 1) + asked.repair * (part > 0)
-                from_cache += reply.cached
-                costs.append(Decimal(0) if reply.cached else self._bill(request, reply.usage, reply.text))
-            asked.kept = len(asked.replies)
-            error = asked.error or asked.repair_error
-            if error is not None:
-                usages.append(error.usage or Usage())
-                retried += max(0, error.attempts - 1)
-                costs.append(self._cost(error.usage or Usage()) or Decimal(0))
-            known = [cost for cost in costs if cost is not None]
-            asked.usd = sum(known, asked.usd or Decimal(0)) if len(known) == len(costs) else None
-            usd = None if usd is None or asked.usd is None else usd + sum(known, Decimal(0))
+        for asked, number, request, reply in came:
+            kept.append(
+                exchange.Kept(
+                    asset_id=asked.asset.id, part=number, request_sha256=self._key(request), reply=reply
+                )
+            )
+            # A repair is one more try.
+            retried += number >= len(asked.layout.parts)
+            cost = self._bill(request, reply)
+            asked.usd = None if cost is None or asked.usd is None else asked.usd + cost
         exchange.keep_replies(tx, run_id, kept, now)
-        total = add_usage(usages)
+        every = [*((request, reply) for _, _, request, reply in came), *stray]
+        for request, reply in every:
+            retried += max(0, reply.attempts - 1)
+            spent += self._bill(request, reply) or Decimal(0)
+        total = add_usage([reply.usage for _, reply in every])
         spending.spend(
             tx,
             run_id,
             spending.Spent(
                 prompt_tokens=total.prompt_tokens or 0, completion_tokens=total.completion_tokens or 0,
-                cached_tokens=total.cached_tokens or 0, reasoning_tokens=total.reasoning_tokens or 0,
-                retried=retried, from_cache=from_cache, usd=usd if self._price is not None else None,
+                cached_tokens=total.cached_tokens or 0, reasoning_tokens=total.reasoning_tokens or 0, retried=retried,
+                from_cache=sum(reply.cached for _, reply in every), usd=None if self._price is None else spent,
             ),
         )  # fmt: skip
-        self._spent += usd or Decimal(0)
+        self._spent += spent
 
     def _cost(self, usage: Usage) -> Decimal | None:
         return cost_usd(usage, self._price, batch=self.batch)
 
-    def _bill(self, request: Request, usage: Usage, text: str) -> Decimal | None:
+    def _bill(self, request: Request, reply: Reply) -> Decimal | None:
         """Cost of a reply; estimated where the endpoint did not count, so that the cap holds all the same."""
+        if reply.cached:
+            return Decimal(0)
+        usage = reply.usage
+        if reply.finish.startswith(FAILED):
+            # Nothing came back: only what the endpoint says it billed counts.
+            return self._cost(usage) or (None if self._price is None else Decimal(0))
         estimated: dict[str, int] = {}
         if usage.prompt_tokens is None:
-            estimated["prompt_tokens"] = prompts.prompt_tokens(request)
+            estimated["prompt_tokens"] = self._gauge.prompt_tokens(request)
         if usage.completion_tokens is None:
-            estimated["completion_tokens"] = estimate_tokens(text)
+            estimated["completion_tokens"] = estimate_tokens(reply.text)
         return self._cost(usage.model_copy(update=estimated))
 
-    def _usd(self, replies: tuple[Reply, ...]) -> Decimal | None:
+    def _usd(self, replies: Iterable[Reply]) -> Decimal | None:
         costs = [Decimal(0) if reply.cached else self._cost(reply.usage) for reply in replies]
         return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
 
-    def _store(
-        self,
-        tx: Tx,
-        readings: dict[int, tuple[Reading, tuple[Reply, ...], Decimal | None]],
-        failed: dict[int, _Asked] | None = None,
-    ) -> None:
+    def _store(self, tx: Tx, readings: dict[int, tuple[Reading, tuple[Reply, ...], Decimal | None]]) -> None:
         """Predictions, how each asset ended, its place in the queue, and the counts: all or nothing."""
         now = self._workbench.now()
-        ended: list[runs.Outcome] = []
-        for asset_id, asked in (failed or {}).items():
-            error = asked.error
-            assert error is not None
-            if self._is_asked_again(asset_id, error):
-                runs.put_back(tx, self._run.id, [asset_id], sent=asked.sent)
-            else:
-                message = excerpt(_sentence(error), 400)
-                ended.append(
-                    runs.Outcome(
-                        asset_id=asset_id, cause=error.code[:60], message=message, cost_usd=asked.usd
-                    )
-                )
-        ended += store_readings(tx, self._project, self._run, self._ontology, readings, now)
+        ended = store_readings(tx, self._project, self._run, self._ontology, readings, now)
         runs.finish(tx, self._run.id, ended, now)
-        self._recent.extend(outcome.cause or "" for outcome in ended)
         self._give_up_when_hopeless()
         if self._control is not None:
             row = tx.execute(
                 sa.select(t.run.c.done, t.run.c.failed, t.run.c.total).where(t.run.c.id == self._run.id)
             ).one()
             self._control.save(tx, done=row.done + row.failed, total=row.total)
-
-    def _is_asked_again(self, asset_id: int, error: ProviderError) -> bool:
-        """Whether the asset stays in the run, because the failure is not its fault."""
-        del asset_id
-        return error.code in _NOT_ITS_FAULT
 
     def _give_up_when_hopeless(self) -> None:
         bad = [cause for cause in self._recent if cause]
@@ -473,15 +571,9 @@ class Asking:
         if not self.halted and (all_of_first or (n == _WINDOW and len(bad) >= _HOPELESS_SHARE * n)):
             cause, times = Counter(bad).most_common(1)[0]
             self.halted = (
-                f"{len(bad)} of the last {n} assets failed, {times} of them by {cause.replace('_', ' ')}; "
+                f"{len(bad)} of the last {n} answers failed, {times} of them by {cause.replace('_', ' ')}; "
                 "look at the failures, change the plan or resume"
             )
-
-
-def _sentence(error: LabelwrightError) -> str:
-    wait = getattr(error, "retry_after_s", None)
-    asked = f" It asked to wait {wait:,.0f} s; resume then." if wait else ""
-    return f"{error.message}{asked} {error.hint}".strip()
 
 
 def project_of(tx: Tx, project_id: int) -> Project:

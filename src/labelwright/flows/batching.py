@@ -6,6 +6,7 @@ again by the token it carries, so none is paid for twice.
 """
 
 import io
+import re
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,15 +15,14 @@ from typing import IO
 
 from labelwright.core.errors import LabelwrightError, ProviderError
 from labelwright.core.exchange import Reply, Request
-from labelwright.core.predictor import Reading
-from labelwright.core.project import PromptTemplate
-from labelwright.flows import models, prompts
-from labelwright.flows.asking import Asking, _Asked, _sentence
+from labelwright.flows import models
+from labelwright.flows.asked import Asked, sentence
+from labelwright.flows.asking import Asking
 from labelwright.flows.jobs import Later
 from labelwright.providers import BatchApi, Endpoint
 from labelwright.providers import batch as api
 from labelwright.store import asset as assets
-from labelwright.store import remote
+from labelwright.store import exchange, remote
 from labelwright.store import run as runs
 from labelwright.store.remote import RemoteBatch
 
@@ -48,9 +48,9 @@ class Batching(Asking):
             Later: The provider is at work.
         """
         try:
-            endpoint, template, shown = self._prepare()
+            endpoint = self._prepare()
         except LabelwrightError as error:
-            self.halted = _sentence(error)
+            self.halted = sentence(error)
             return
         self._speaks = BatchApi(self._workbench.pool, endpoint, models.privacy_of(self._project))
         self._attempts: dict[int, int] = {}
@@ -61,19 +61,19 @@ class Batching(Asking):
                 lying = self._find(lying)
             if lying is None:
                 self.read_kept()
-                lying = self._send(template, shown, endpoint)
+                lying = self._send(endpoint)
                 if lying is None:
                     return
                 raise self._later(lying)
             self.read_kept(ask_again=False)
-            self._look(lying, template, shown)
+            self._look(lying)
         except ProviderError as error:
             with self._workbench.store.read() as tx:
                 lying = remote.newest(tx, self._run.id, only_open=True)
                 in_vain = remote.never_made(tx, self._run.id)
             too_long = lying is None or self._workbench.now() - lying.created_at > GIVE_UP
             if lying is None or not error.retryable or too_long or in_vain >= _TRIES:
-                self.halted = _sentence(error)
+                self.halted = sentence(error)
                 return
             raise self._later(lying) from None
 
@@ -92,10 +92,10 @@ class Batching(Asking):
                 return None
             return remote.change(tx, lying.id, batch_id=found.batch_id, state="sent", status=found.status)
 
-    def _send(self, template: PromptTemplate, shown: prompts.Shown, endpoint: Endpoint) -> RemoteBatch | None:
+    def _send(self, endpoint: Endpoint) -> RemoteBatch | None:
         """Make a batch of what is pending; None when nothing is, or nothing may be sent."""
         with tempfile.TemporaryFile() as file:
-            n = self._write(file, template, shown, endpoint)
+            n = self._write(file, endpoint)
             self._flush()
             if n == 0:
                 return None
@@ -120,15 +120,12 @@ class Batching(Asking):
         with self._workbench.store.write() as tx:
             return remote.change(tx, lying.id, batch_id=state.batch_id, state="sent", status=state.status)
 
-    def _write(
-        self, file: IO[bytes], template: PromptTemplate, shown: prompts.Shown, endpoint: Endpoint
-    ) -> int:
+    def _write(self, file: IO[bytes], endpoint: Endpoint) -> int:
         n = size = 0
-        for request in self._requests(template, shown, endpoint):
+        for request in self._requests(endpoint):
             line = self._speaks.line(request)
             if n >= api.MOST_REQUESTS or size + len(line) > api.MOST_BYTES:
-                # Whole assets only: this one goes with the next batch.
-                self._open.pop(int(request.tag.split(":")[0]), None)
+                # What is left of this asset goes with the next batch, like the assets after it.
                 break
             file.write(line)
             n, size = n + 1, size + len(line)
@@ -136,7 +133,7 @@ class Batching(Asking):
 
     # --- back -----------------------------------------------------------------------------------------------------
 
-    def _look(self, lying: RemoteBatch, template: PromptTemplate, shown: prompts.Shown) -> None:
+    def _look(self, lying: RemoteBatch) -> None:
         assert lying.batch_id is not None
         state = self._speaks.look(lying.batch_id)
         if lying.cancel_wanted and state.ended is None and state.status != "cancelling":
@@ -153,7 +150,7 @@ class Batching(Asking):
                 with tempfile.TemporaryFile() as file:
                     self._speaks.download(file_id, file)
                     file.seek(0)
-                    self._take_in(self._speaks.answers(io.BufferedReader(file)), template, shown)
+                    self._take_in(self._speaks.answers(io.BufferedReader(file)))
         self._flush()
         with self._workbench.store.write() as tx:
             unanswered = runs.asset_ids(tx, self._run.id, "asked")
@@ -172,28 +169,32 @@ class Batching(Asking):
                 "failed": f"the provider refused the batch: {state.message or 'it did not say why'}",
             }[state.ended]
 
-    def _take_in(
-        self, answers: Iterator[tuple[str, Reply | ProviderError]], template: PromptTemplate, shown: prompts.Shown
-    ) -> None:  # fmt: skip
+    def _take_in(self, answers: Iterator[tuple[str, Reply | ProviderError]]) -> None:
         """Read answers of assets that still wait for them; what was taken in before a crash is passed over."""
         while chunk := list(islice(answers, _CHUNK)):
-            asset_ids = sorted({int(tag.split(":")[0]) for tag, _ in chunk if _is_ours(tag)})
+            asset_ids = sorted({int(tag.split(":")[0]) for tag, _ in chunk if _OURS.fullmatch(tag)})
             with self._workbench.store.read() as tx:
                 waiting = runs.waiting_among(tx, self._run.id, asset_ids)
-                found = assets.get_many(tx, list(waiting))
+                found = assets.get_many(tx, [each for each in waiting if each not in self._open])
+                layouts = runs.layouts(tx, self._run.id, list(found))
+                begun = exchange.kept(tx, self._run.id, list(layouts))
             self._attempts |= waiting
-            requests: dict[str, Request] = {}
             for asset_id, asset in found.items():
-                asked = prompts.requests_for(
-                    self._ontology, asset_id, asset.text or "", dict(asset.metadata),
-                    template=template, shown=shown, engine=self.engine,
-                )  # fmt: skip
-                requests |= {request.tag: request for request in asked}
-                if asset_id not in self._open:
-                    self._open[asset_id] = _Asked(asset.text or "", len(asked), sent=True)
+                layout = layouts.get(asset_id) or self._prompts.layout(asset)
+                if asset_id in layouts or len(layout.parts) == 1:
+                    self._open[asset_id] = self._begin(asset, layouts.get(asset_id), begun.get(asset_id, {}))
             for tag, outcome in chunk:
-                if tag in requests:
-                    self._on_reply(requests[tag], outcome)
+                if _OURS.fullmatch(tag):
+                    self._take_one(tag, outcome)
+
+    def _take_one(self, tag: str, outcome: Reply | ProviderError) -> None:
+        asset_id, number, *_ = (int(piece) for piece in tag.split(":"))
+        asked = self._open.get(asset_id)
+        if asked is None or number >= len(asked.layout.parts):
+            return
+        if number not in asked.replies and number not in {n for n, _, _ in asked.new}:
+            request = self._prompts.request(asked.asset, asked.layout, number)
+            self._on_reply(request.model_copy(update={"tag": tag}), outcome)
 
     def _on_reply(self, request: Request, outcome: Reply | ProviderError) -> None:
         if isinstance(outcome, ProviderError):
@@ -201,16 +202,14 @@ class Batching(Asking):
             outcome.code = f"batch_{outcome.code}" if not outcome.code.startswith("batch_") else outcome.code
         super()._on_reply(request, outcome)
 
-    def _ask_once_more(self, asset_id: int, asked: _Asked, reading: Reading) -> bool:
+    def _repairs(self) -> bool:
         # A second question would wait another day; "retry failed" sends all of them together.
         return False
 
-    def _is_asked_again(self, asset_id: int, error: ProviderError) -> bool:
+    def _is_asked_again(self, asked: Asked, error: ProviderError) -> bool:
         if error.code in ("batch_expired", "batch_cancelled"):
             return True
-        return error.retryable and self._attempts.get(asset_id, 0) < _TRIES
+        return error.retryable and self._attempts.get(asked.asset.id, 0) < _TRIES
 
 
-def _is_ours(tag: str) -> bool:
-    first, _, second = tag.partition(":")
-    return first.isdecimal() and second.isdecimal() and len(first) < 19
+_OURS = re.compile(r"\d{1,18}:\d{1,9}(:\d)?")

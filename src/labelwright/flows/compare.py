@@ -18,7 +18,6 @@ from labelwright.core.compare import Tally, agreement, match_spans
 from labelwright.core.errors import Conflict, Invalid, NotFound
 from labelwright.core.ontology import ChoiceQuestion, Ontology, Question, ScalarQuestion, SpanQuestion
 from labelwright.core.paired import (
-    Interval,
     Paired,
     Verdict,
     compare_f1,
@@ -30,6 +29,7 @@ from labelwright.core.paired import (
     wilson,
 )
 from labelwright.core.predictor import RunState
+from labelwright.core.stats import Interval
 from labelwright.core.value import Value
 from labelwright.flows import guard, predict
 from labelwright.flows.prompts import Plan

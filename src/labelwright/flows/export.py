@@ -8,6 +8,7 @@ import json
 import shutil
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -38,12 +39,13 @@ class ExportWanted(Value):
     Attributes:
         which: Whose answers a format writes that holds one set per asset: the `latest` submission, or the `majority`
             (most frequent whole set; the later of two equally frequent ones).
-        include: `all` assets, those `answered` by a person or a model, or those `labelled` by people.
+        include: `all` assets, those `answered` by a person or a model, those `labelled` by people, or those
+            `trusted`: labelled by people, or accepted from a model by rule.
     """
 
     format: str
     which: Which = "latest"
-    include: Literal["all", "answered", "labelled"] = "all"
+    include: Literal["all", "answered", "labelled", "trusted"] = "all"
     filter: Filter = Filter()
 
 
@@ -87,10 +89,11 @@ def run_export(workbench: Workbench, job: Job, control: Control) -> Report:
             names = people.display_names(tx, [p.user_id for p in people.all_people(tx)])
             counters = {k: n for k, n in assets.counters(tx, project.id).items() if ":" not in k}
             rows = _included(store.outgoing(tx, project.id, conditions, wanted.which, names), wanted, losses)
+            answered_by: Counter[str] = Counter()
             content = folder / "content"
             content.mkdir()
             written = writer(wanted.format)(
-                _watched(rows, workbench, control, total), ontology, content, losses
+                _watched(_counted(rows, answered_by), workbench, control, total), ontology, content, losses
             )
         losses.write(content)
         manifest = {
@@ -102,6 +105,7 @@ def run_export(workbench: Workbench, job: Job, control: Control) -> Report:
             "filter": conditions,
             "rows": written.rows,
             "left_out": losses.left_out_counts,
+            "answered_by": dict(sorted(answered_by.items())),
             "counts": counters,
             "files": {path.name: _sha256(path) for path in sorted(content.iterdir())},
         }
@@ -131,10 +135,19 @@ def _included(rows: Iterator[Outgoing], wanted: ExportWanted, losses: Losses) ->
     for row in rows:
         if wanted.include == "labelled" and row.chosen_by != "person":
             losses.left_out(row.asset, "not_labelled")
+        elif wanted.include == "trusted" and row.chosen_by != "person" and not row.accepted:
+            losses.left_out(row.asset, "not_trusted")
         elif wanted.include == "answered" and row.chosen is None:
             losses.left_out(row.asset, "not_answered")
         else:
             yield row
+
+
+def _counted(rows: Iterator[Outgoing], answered_by: Counter[str]) -> Iterator[Outgoing]:
+    """Counts whose answers are written, so that the manifest tells machine-made ones from people's."""
+    for row in rows:
+        answered_by["model, accepted" if row.accepted else row.chosen_by or "nobody"] += 1
+        yield row
 
 
 def _watched(

@@ -55,7 +55,7 @@ class Upload(Value):
     problem: str = ""
 
 
-class Preview(Value):
+class FilePreview(Value):
     """What a file holds, before anything is imported.
 
     Attributes:
@@ -119,7 +119,7 @@ def _file_of(workbench: Workbench, tx: Tx, actor: Actor, upload_id: str) -> tupl
 
 def preview(
     workbench: Workbench, actor: Actor, upload_id: str, form: str | None, mapping: Mapping | None
-) -> Preview:
+) -> FilePreview:
     """Columns, first rows, a guessed mapping and a suggested ontology.
 
     Raises:
@@ -143,7 +143,7 @@ def preview(
         else:
             shown.append(each)
     seen = list({(p.where, p.code): p for p in problems}.values())
-    return Preview(
+    return FilePreview(
         format=form,
         needs_mapping=with_columns,
         columns=tuple(columns),

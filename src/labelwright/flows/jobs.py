@@ -120,6 +120,10 @@ def work_for(kind: JobKind) -> Work:
             from labelwright.flows.train import run_learn
 
             return run_learn
+        case "accept":
+            from labelwright.flows.trust import run_accept
+
+            return run_accept
 
 
 def worker_name(n: int = 0) -> str:
@@ -241,7 +245,7 @@ def wait_for(
 # --- for people -------------------------------------------------------------------------------------------------
 
 _NEEDED: dict[JobKind, Action] = {
-    "import": "import", "export": "export", "predict": "run_models", "learn": "run_models",
+    "import": "import", "export": "export", "predict": "run_models", "learn": "run_models", "accept": "run_models",
 }  # fmt: skip
 
 

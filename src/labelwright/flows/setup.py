@@ -47,7 +47,7 @@ class ProjectCard(Value):
     counts: dict[str, int]
 
 
-STATUS_COUNTS = ("new", "predicted", "in_progress", "labelled", "skipped")
+STATUS_COUNTS = ("new", "predicted", "accepted", "in_progress", "labelled", "skipped")
 
 
 def _status_counts(counters: dict[str, int]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from labelwright.core.answer import Answers
 from labelwright.core.asset import Asset
 from labelwright.core.predictor import Prediction
 from labelwright.core.project import Project
-from labelwright.core.queue import Why, stream_of
+from labelwright.core.queue import EVERYTHING, Stream, Why, stream_of, why_of
 from labelwright.core.value import Value
 from labelwright.flows import guard
 from labelwright.store import asset as assets
@@ -20,6 +20,7 @@ from labelwright.workbench import Workbench
 WHY_TEXT: dict[Why, str] = {
     "least_confident": "the model is least sure of it",
     "audit": "a random check of an answer the model is sure of",
+    "sample": "a random check, so that the figures hold for all texts",
     "not_predicted": "no model answered it yet; drawn at random",
     "arrival": "next in order of arrival",
     "random": "drawn at random",
@@ -72,13 +73,14 @@ def take(workbench: Workbench, actor: Actor, project_id: int, n: int, hold: tupl
         chosen = [pair for pair in work.held_by(tx, project_id, actor.user_id, now) if pair[0] not in hold][
             :n
         ]
-        fresh = _choose(tx, workbench, actor, project, n - len(chosen), (*hold, *(i for i, _ in chosen)))
+        drawn = _choose(tx, workbench, actor, project, n - len(chosen), (*hold, *(i for i, _ in chosen)))
         until = now + timedelta(seconds=project.settings.lease_s)
-        for asset_id, why in chosen + fresh:
-            work.lease(tx, asset_id, actor.user_id, until, why)
-        if fresh:
-            work.add_takes(tx, project_id, actor.user_id, len(fresh))
-        turns = show(tx, actor, project, chosen + fresh)
+        work.renew(tx, [asset_id for asset_id, _ in chosen], actor.user_id, until)
+        for asset_id, why, drawn_above in drawn:
+            work.lease(tx, asset_id, actor.user_id, until, why, drawn_above)
+        if drawn:
+            work.add_takes(tx, project_id, actor.user_id, len(drawn))
+        turns = show(tx, actor, project, [*chosen, *((asset_id, why) for asset_id, why, _ in drawn)])
         if turns or hold:
             return Hand(turns=tuple(turns))
         reason, message = _why_nothing(tx, workbench, actor, project_id)
@@ -87,14 +89,16 @@ def take(workbench: Workbench, actor: Actor, project_id: int, n: int, hold: tupl
 
 def _choose(
     tx: Tx, workbench: Workbench, actor: Actor, project: Project, n: int, leave_out: tuple[int, ...]
-) -> list[tuple[int, Why]]:
+) -> list[tuple[int, Why, float | None]]:
+    """(asset id, why, drawn at random above which confidence)."""
     settings, taken = project.settings, list(leave_out)
     number = work.take_number(tx, project.id, actor.user_id)
     floor = projects.learning(tx, project.id).audit_floor
-    chosen: list[tuple[int, Why]] = []
+    chosen: list[tuple[int, Why, float | None]] = []
     for i in range(n):
         wanted = stream_of(number + i, settings.audit_share) if settings.order == "uncertain" else "uncertain"
-        for stream in dict.fromkeys((wanted, "uncertain" if wanted == "audit" else wanted)):
+        streams: tuple[Stream, ...] = (wanted, "uncertain") if wanted != "uncertain" else (wanted,)
+        for stream in streams:
             found = work.next_in(
                 tx,
                 project.id,
@@ -107,16 +111,18 @@ def _choose(
                 limit=1,
             )
             if found:
-                asset_id, confidence = found[0]
-                why: Why
-                if settings.order != "uncertain":
+                next_one = found[0]
+                drawn_above = next_one.audit_above
+                if stream != "uncertain":
+                    reach = floor if stream == "audit" else 0.0
+                    drawn_above = reach if drawn_above is None else min(drawn_above, reach)
+                elif settings.order == "random":
+                    drawn_above = EVERYTHING
+                why = why_of(stream, next_one.confidence, next_one.audit_above is not None)
+                if settings.order != "uncertain" and why != "audit":
                     why = settings.order
-                elif stream == "audit":
-                    why = "audit"
-                else:
-                    why = "least_confident" if confidence is not None else "not_predicted"
-                chosen.append((asset_id, why))
-                taken.append(asset_id)
+                chosen.append((next_one.id, why, drawn_above))
+                taken.append(next_one.id)
                 break
         else:
             break
@@ -152,7 +158,9 @@ def open_asset(workbench: Workbench, actor: Actor, project_id: int, asset_id: in
         guard.project(tx, actor, project_id, "see_assets")
         guard.asset(tx, project_id, asset_id)
         until = workbench.now() + timedelta(seconds=project.settings.lease_s)
-        work.lease(tx, asset_id, actor.user_id, until, "again")
+        # Whoever opens an asset that was drawn for an audit answers that audit.
+        drawn_above = work.why_handed_out(tx, asset_id, actor.user_id)[1]
+        work.lease(tx, asset_id, actor.user_id, until, "again", drawn_above)
         return show(tx, actor, project, [(asset_id, "again")])[0]
 
 
@@ -185,8 +193,11 @@ def unskip(workbench: Workbench, actor: Actor, project_id: int) -> int:
 def _why_nothing(tx: Tx, workbench: Workbench, actor: Actor, project_id: int) -> tuple[str, str]:
     counters = assets.counters(tx, project_id)
     still_open = sum(counters.get(name, 0) for name in ("new", "predicted", "in_progress", "skipped"))
-    if still_open + counters.get("labelled", 0) == 0:
+    accepted = counters.get("accepted", 0)
+    if still_open + accepted + counters.get("labelled", 0) == 0:
         return "empty", "There is nothing here yet. Import a file first."
+    if still_open == 0 and accepted:
+        return "finished", f"Everything is labelled, {accepted:,} of it by accepting the model's answers."
     if still_open == 0:
         return "finished", "Everything is labelled."
     skipped = len(work.skipped_by(tx, project_id, actor.user_id))

@@ -32,6 +32,9 @@ MAX_OUTPUT_TOKENS = 8_192
 """Upper bound of what is asked for when the decoding parameters name none."""
 
 _CONTEXT_WORDS = 3
+_FROM_TOKENS = frozenset({"auto", "logprobs", "seed_top5"})
+# People approved the examples; a plain 100 would teach the model never to doubt.
+_SURE_OF_EXAMPLES = 90
 
 
 class Example(Value):
@@ -50,6 +53,7 @@ def ask(
     model: str,
     decoding: Decoding,
     fields: Metadata = {},  # noqa: B006 - never changed
+    piece: tuple[int, int] = (0, 1),
 ) -> tuple[Request, ...]:
     """The requests that label one text: one for all active questions.
 
@@ -61,8 +65,9 @@ def ask(
         model: Name of the model at its endpoint.
         decoding: Parameters of generation.
         fields: Metadata of the asset, for templates with `{fields}`.
+        piece: Which piece of a longer text this is, from 0, and how many there are.
     """
-    contract = contract_of(ontology)
+    contract = contract_of(ontology, decoding.confidence == "verbal")
     system = fill(
         template.system,
         {
@@ -75,17 +80,18 @@ def ask(
     messages = [Message(role="system", content=system.strip())]
     for example in examples:
         messages.append(Message(role="user", content=_turn(template, example.text, {})))
-        reply = ideal_reply(ontology, example.answers, example.text)
+        reply = _ideal(contract, example.answers, example.text)
         messages.append(Message(role="assistant", content=reply))
-    messages.append(Message(role="user", content=_turn(template, text, fields)))
+    messages.append(Message(role="user", content=_turn(template, text, fields, piece)))
     return (
         Request(
             model=model,
             messages=tuple(messages),
             output_schema=schema_of(contract) if contract.fields else None,
-            max_tokens=decoding.max_tokens or _expected_tokens(contract, text),
+            max_tokens=decoding.max_tokens
+            or int(min(_expected_tokens(contract, estimate_tokens(text)), MAX_OUTPUT_TOKENS)),
             temperature=decoding.temperature,
-            top_logprobs=decoding.top_logprobs,
+            top_logprobs=decoding.top_logprobs if decoding.confidence in _FROM_TOKENS else 0,
             seed=decoding.seed,
             structured=decoding.structured,
         ),
@@ -97,9 +103,14 @@ def ideal_reply(ontology: Ontology, answers: Answers, text: str) -> str:
 
     Questions without an answer are null (`__none__` for a single choice); retired labels are left out.
     """
+    return _ideal(contract_of(ontology), answers, text)
+
+
+def _ideal(contract: Contract, answers: Answers, text: str) -> str:
     index = TextIndex(text)
-    contract = contract_of(ontology)
     written = {field.key: _written(field, answers.get(field.question.id), index) for field in contract.fields}
+    if contract.sure_key:
+        written[contract.sure_key] = dict.fromkeys(written, _SURE_OF_EXAMPLES)
     return json.dumps(written, ensure_ascii=False)
 
 
@@ -173,8 +184,10 @@ def _first_words(text: str, n: int) -> str:
     return text[:at]
 
 
-def _turn(template: PromptTemplate, text: str, fields: Metadata) -> str:
-    return fill(template.user, {"text": fenced(text), "fields": shown_fields(fields)})
+def _turn(template: PromptTemplate, text: str, fields: Metadata, piece: tuple[int, int] = (0, 1)) -> str:
+    i, n = piece
+    part = f"Part {i + 1} of {n} of a longer text; answer about this part alone.\n" if n > 1 else ""
+    return fill(template.user, {"text": part + fenced(text), "fields": shown_fields(fields)})
 
 
 def _questions(contract: Contract, ontology: Ontology) -> str:
@@ -262,11 +275,16 @@ def _label_line(field: Field, label: Label) -> str:
 
 def _format(contract: Contract) -> str:
     skeleton = ", ".join(f'"{field.key}": {_placeholder(field)}' for field in contract.fields)
+    sure = ""
+    if contract.sure_key:
+        each = ", ".join(f'"{field.key}": <0 to 100>' for field in contract.fields)
+        skeleton += f', "{contract.sure_key}": {{{each}}}'
+        sure = f"\n`{contract.sure_key}` says for each property how likely your answer is right, in percent."
     return (
         "# Output format\n"
         "The text to label stands between <text> and </text> (with a number in the mark if the text contains one). "
         "Answer with one JSON object on one line and nothing else, with exactly these properties:\n"
-        f"{{{skeleton}}}"
+        f"{{{skeleton}}}{sure}"
     )
 
 
@@ -288,9 +306,14 @@ def _placeholder(field: Field) -> str:
             return '[{"quote": "<words of the text>", "type": "<type>", "before": "", "after": ""}, ...]'
 
 
-def _expected_tokens(contract: Contract, text: str) -> int:
+def output_tokens(ontology: Ontology, text_tokens: float) -> float:
+    """How many tokens a good answer about so long a text stays well below; may be above `MAX_OUTPUT_TOKENS`."""
+    return _expected_tokens(contract_of(ontology), text_tokens)
+
+
+def _expected_tokens(contract: Contract, text_tokens: float) -> float:
     """A bound that a good answer stays well below and a runaway one hits soon."""
-    tokens = 32.0
+    tokens = 32.0 + (16 + 8 * len(contract.fields) if contract.sure_key else 0)
     for field in contract.fields:
         question = field.question
         tokens += 16 + 2 * estimate_tokens(field.key)
@@ -306,5 +329,5 @@ def _expected_tokens(contract: Contract, text: str) -> int:
         elif isinstance(question, TextQuestion):
             tokens += min(1_024.0, question.max_length / 2)
         elif field.form == "entities":
-            tokens += 256 + 4 * estimate_tokens(text)
-    return int(min(tokens, MAX_OUTPUT_TOKENS))
+            tokens += 256 + 4 * text_tokens
+    return tokens

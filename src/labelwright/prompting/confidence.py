@@ -50,6 +50,16 @@ class _Walk:
         )
 
 
+def seed_top5(tokens: Sequence[Token] | None) -> Confidence | None:
+    """Product of the probabilities of the first five generated tokens (fewer if the answer is shorter).
+
+    For comparison with other tools: it measures how sure the model was of how its answer begins, brackets included.
+    """
+    if not tokens:
+        return None
+    return Confidence(value=_unit(math.exp(sum(_logprob(token) for token in tokens[:5]))), scorer="seed_top5")
+
+
 class Evidence:
     """The tokens of a reply laid over its text. Every method returns None when they do not support a number."""
 

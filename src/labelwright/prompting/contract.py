@@ -34,6 +34,9 @@ MAX_ENUM_CHARACTERS = 15_000
 Source: documented limits of OpenAI's strict mode (1,000 enum values in all; 15,000 characters from 250 values on).
 """
 
+SURE_KEYS = ("confidence", "certainty", "how_sure")
+"""Names for the property that holds verbal confidence: the first that no question has."""
+
 Form = Literal["label", "booleans", "names", "number", "boolean", "text", "entities"]
 
 
@@ -70,10 +73,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """All fields of an ontology, in order. Questions that a language model is not asked here are in `left_out`."""
+    """All fields of an ontology, in order. Questions that a language model is not asked here are in `left_out`.
+
+    Attributes:
+        sure_key: Property in which the model says how sure it is of each field, 0 to 100; empty where it is not asked.
+    """
 
     fields: tuple[Field, ...]
     left_out: tuple[Question, ...]
+    sure_key: str = ""
 
     def field_named(self, key: str) -> Field | None:
         """The field a model means by this property name: its key, the question's id or name, case and separators aside."""
@@ -92,9 +100,9 @@ class Contract:
         return meant[0] if len(meant) == 1 else None
 
 
-@lru_cache(maxsize=32)
-def contract_of(ontology: Ontology) -> Contract:
-    """The output format for the active questions of an ontology."""
+@lru_cache(maxsize=128)
+def contract_of(ontology: Ontology, verbal: bool = False) -> Contract:
+    """The output format for the active questions of an ontology; `verbal` also asks how sure the model is."""
     # Cached: building the label index of a large ontology costs more than reading a reply.
     fields: list[Field] = []
     left_out: list[Question] = []
@@ -116,7 +124,9 @@ def contract_of(ontology: Ontology) -> Contract:
         names = LabelNames(question) if isinstance(question, ChoiceQuestion | SpanQuestion) else None
         nullable = question.depends_on is not None or not question.required
         fields.append(Field(question, key, form, names, label_keys, nullable))
-    return Contract(tuple(fields), tuple(left_out))
+    keys = {field.key for field in fields}
+    sure_key = next((key for key in SURE_KEYS if key not in keys), "") if verbal and fields else ""
+    return Contract(tuple(fields), tuple(left_out), sure_key)
 
 
 def _form_of(question: Question) -> Form | None:
@@ -139,7 +149,10 @@ def _form_of(question: Question) -> Form | None:
 
 def schema_of(contract: Contract) -> dict[str, Any]:
     """The JSON schema of a reply, in the strict common subset."""
-    return _closed({field.key: _schema_of_field(field) for field in contract.fields})
+    properties = {field.key: _schema_of_field(field) for field in contract.fields}
+    if contract.sure_key:
+        properties[contract.sure_key] = _closed({field.key: {"type": "integer"} for field in contract.fields})
+    return _closed(properties)
 
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:

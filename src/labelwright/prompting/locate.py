@@ -23,7 +23,7 @@ _LONE_KEYS = frozenset(
 )  # fmt: skip
 _COMMENT_KEYS = frozenset(
     {"reason", "reasoning", "explanation", "rationale", "confidence", "thought", "thoughts", "comment", "note", "notes",
-     "analysis", "evidence", "justification"}
+     "analysis", "evidence", "justification", "certainty", "how_sure"}
 )  # fmt: skip
 _LINE = re.compile(
     r"^[ \t\-*#>]*+[\"'*`]{0,3}([^:=\n\"*`]{1,100})[\"'*`]{0,3}[ \t]*[:=][ \t]*(\S.*)$", re.MULTILINE

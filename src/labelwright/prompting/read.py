@@ -13,17 +13,17 @@ from labelwright.core.answer import Answer, Answers, ChoiceAnswer, ScalarAnswer,
 from labelwright.core.conform import is_asked
 from labelwright.core.exchange import Reply
 from labelwright.core.ontology import ChoiceQuestion, Ontology, ScalarQuestion, SpanQuestion, TextQuestion
-from labelwright.core.predictor import Confidence, Reading
+from labelwright.core.predictor import Confidence, Reading, Scoring
 from labelwright.core.problem import Problem, excerpt
 from labelwright.prompting.align import Mention, TextIndex, align
-from labelwright.prompting.confidence import Evidence
+from labelwright.prompting.confidence import Evidence, seed_top5
 from labelwright.prompting.contract import Contract, Field, contract_of
 from labelwright.prompting.entities import Claimed, claims_of, label_problem, lines_of, says_nothing
 from labelwright.prompting.locate import located
 from labelwright.prompting.marked import align_marked, looks_marked
 from labelwright.prompting.parse import Node, Parsed, parse
 from labelwright.prompting.plain import is_refusal, plain_value, same_words
-from labelwright.prompting.values import boolean_of, is_null, number_of
+from labelwright.prompting.values import boolean_of, is_null, number_of, percent_of
 
 _SPAN_IDS = uuid.UUID("6ba3f1a2-6e0e-5f5c-9b6b-0d6a52a2f3c1")
 _REFUSED_FINISHES = frozenset({"refused", "refusal", "content_filter", "safety", "blocked"})
@@ -40,22 +40,23 @@ _DENIAL = re.compile(
 _MAX_PROSE = 400
 
 
-def read(ontology: Ontology, text: str, replies: Sequence[Reply]) -> Reading:
+def read(ontology: Ontology, text: str, replies: Sequence[Reply], *, scorer: Scoring = "auto") -> Reading:
     """Turn the replies to `ask` into answers.
 
     Args:
         ontology: The version that was asked.
         text: The text that was asked about.
         replies: One reply per request, in order. A question answered twice keeps the first answer.
+        scorer: Which confidence to read; must be what was asked for, see `core.predictor.Scoring`.
 
     Problems:
         no_reply, refused, cut_reply, missing_answer, abstained, not_asked, wrong_kind, unknown_label,
         retired_label, ambiguous_label, fuzzy_label (the answer is kept), label_in_prose (the answer is kept),
         too_many_labels, missing_label, not_a_number, not_an_integer, out_of_bounds, not_a_boolean, too_long, not_found,
         repeated_mention, spans_overlap, missing_quote, too_many_entities, duplicate_key, ignored_key, rewritten,
-        huge_reply, too_deep.
+        huge_reply, too_deep, no_logprobs, bad_confidence.
     """
-    contract = contract_of(ontology)
+    contract = contract_of(ontology, scorer == "verbal")
     index = TextIndex(text)
     answers: dict[str, Answer] = {}
     confidence: dict[str, Confidence] = {}
@@ -63,7 +64,7 @@ def read(ontology: Ontology, text: str, replies: Sequence[Reply]) -> Reading:
     if not replies:
         problems.append(Problem(where="reply", code="no_reply", message="there is no reply to read"))
     for reply in replies:
-        reader = _Reader(contract, index, reply)
+        reader = _Reader(contract, index, reply, scorer)
         reader.read()
         problems += reader.problems
         for question_id, answer in reader.answers.items():
@@ -72,6 +73,20 @@ def read(ontology: Ontology, text: str, replies: Sequence[Reply]) -> Reading:
                 if question_id in reader.confidence:
                     confidence[question_id] = reader.confidence[question_id]
     return _settled(contract, answers, confidence, problems)
+
+
+def failure_of(ontology: Ontology, reading: Reading) -> str | None:
+    """Why a reading is no prediction: the first problem, where nothing at all was answered; None otherwise.
+
+    Saying that no label fits is an answer.
+    """
+    if len(reading.answers) or not ontology.active_questions:
+        return None
+    # That a part was not read says less than why.
+    codes = [p.code for p in reading.problems if p.code != "part_unread"]
+    if "abstained" in codes:
+        return None
+    return codes[0] if codes else "no_reply"
 
 
 def _settled(
@@ -120,6 +135,7 @@ class _Reader:
     contract: Contract
     index: TextIndex
     reply: Reply
+    scorer: Scoring = "auto"
     answers: dict[str, Answer] = field(default_factory=dict)
     confidence: dict[str, Confidence] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -136,7 +152,8 @@ class _Reader:
             )
         parsed = parse(reply.text)
         self.problems += parsed.problems
-        self.evidence = Evidence(reply.tokens, parsed.text)
+        self.evidence = Evidence(reply.tokens if self.scorer in ("auto", "logprobs") else None, parsed.text)
+        said_sure = _taken_out(parsed, self.contract.sure_key)
         found = located(self.contract, parsed)
         for each in self.contract.fields:
             node = found.values.get(each.key)
@@ -146,8 +163,38 @@ class _Reader:
             self.plain(parsed)
         elif any(not root.complete for root in parsed.roots) and not self.cut:
             self.problem("reply", "cut_reply", "the reply ends in the middle; only whole values are kept")
+        self.score(said_sure)
         # Notes come last: the first problem of a reading says what was wrong with it.
         self.problems += found.problems
+
+    def score(self, said_sure: Node | None) -> None:
+        """Confidence that is not read off the tokens of each answer."""
+        if self.scorer == "logprobs" and not self.reply.tokens:
+            self.problem(
+                "reply", "no_logprobs", "the endpoint gave no log-probabilities, so there is no confidence"
+            )
+        elif self.scorer == "seed_top5":
+            sure = seed_top5(self.reply.tokens)
+            if sure is not None:
+                self.confidence = dict.fromkeys(self.answers, sure)
+        elif self.scorer == "verbal":
+            self.verbal(said_sure)
+
+    def verbal(self, said_sure: Node | None) -> None:
+        """What the model says about itself: one number per question, or one for the only question."""
+        fields = {each.key: each for each in self.contract.fields if each.question.id in self.answers}
+        if said_sure is not None and said_sure.kind == "object":
+            said = {key.text: value.text for key, value in said_sure.members}
+        else:
+            said = dict.fromkeys(fields, said_sure.text) if said_sure is not None and len(fields) == 1 else {}
+        for key, each in fields.items():
+            percent = percent_of(said.get(key, ""))
+            if percent is None:
+                self.refuse(
+                    each, "bad_confidence", f"{excerpt(said.get(key, ''))!r} is no number from 0 to 100"
+                )
+            else:
+                self.confidence[each.question.id] = Confidence(value=percent / 100, scorer="verbal")
 
     def problem(self, where: str, code: str, message: str) -> None:
         self.problems.append(Problem(where=where, code=code, message=message))
@@ -460,6 +507,18 @@ class _Reader:
     def sure(self, each: Field, confidence: Confidence | None) -> None:
         if confidence is not None:
             self.confidence[each.question.id] = confidence
+
+
+def _taken_out(parsed: Parsed, key: str) -> Node | None:
+    """The value of this property, removed, so that the names in it are not taken for answers."""
+    found: Node | None = None
+    for root in parsed.roots if key else ():
+        for node in root.walk():
+            mine = [value for name, value in node.members if name.text == key]
+            if mine:
+                node.members[:] = [pair for pair in node.members if pair[0].text != key]
+                found = found or mine[0]
+    return found
 
 
 def span_id(question_id: str, start: int, end: int, label_id: str) -> str:

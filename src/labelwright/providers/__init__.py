@@ -8,6 +8,7 @@ from labelwright.providers.pool import Pool, RetryPolicy
 from labelwright.providers.price import cost_usd
 from labelwright.providers.privacy import Privacy, is_local
 from labelwright.providers.probe import probe
+from labelwright.providers.tokenizer import count_tokens
 from labelwright.providers.wire import Endpoint
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Privacy",
     "RetryPolicy",
     "cost_usd",
+    "count_tokens",
     "is_local",
     "probe",
 ]

@@ -11,6 +11,7 @@ from labelwright.core.project import Capabilities
 from labelwright.providers.chat import Structure, clean
 from labelwright.providers.pool import Pool
 from labelwright.providers.privacy import Privacy
+from labelwright.providers.tokenizer import probe_tokenizer
 from labelwright.providers.wire import Endpoint
 
 _MOST_MODELS = 1_000
@@ -58,6 +59,7 @@ def probe(
         models=tuple(names) or (model,),
         context_tokens=context,
         batches=_has_batches(pool, endpoint, privacy),
+        tokenizer=probe_tokenizer(pool, endpoint, model, privacy),
         checked_at=now,
     )
 

@@ -17,13 +17,17 @@ SKIPPED_LAST = 10.0
 """Added to the order key of a skipped asset, so that it comes after everything else."""
 
 
-def order_key(order: str, confidence: float | None, shuffle: float, *, skipped: bool) -> float:
+def order_key(
+    order: str, confidence: float | None, shuffle: float, *, skipped: bool, audit_first: bool | None = None
+) -> float:
     """The place of an asset in the main stream; smaller comes first.
 
     Mirrors `core.queue.arrange`: by confidence, then those without one in shuffled order, then skipped ones. One number
-    per asset, so that one index serves the queue.
+    per asset, so that one index serves the queue. `audit_first` is None unless the asset was drawn for an audit.
     """
-    if order == "arrival":
+    if audit_first is not None:
+        key = shuffle - 1.0 if audit_first else shuffle
+    elif order == "arrival":
         key = 0.0
     elif order == "random":
         key = shuffle
@@ -34,6 +38,13 @@ def order_key(order: str, confidence: float | None, shuffle: float, *, skipped: 
 
 def reorder(tx: Tx, project_id: int, order: str) -> None:
     """Recompute every order key of a project after its setting changed."""
+    tx.execute(
+        t.asset.update().where(t.asset.c.project_id == project_id).values(order_key=order_expression(order))
+    )
+
+
+def order_expression(order: str) -> Any:
+    """`order_key` in SQL."""
     a = t.asset.c
     base: Any
     if order == "arrival":
@@ -42,8 +53,8 @@ def reorder(tx: Tx, project_id: int, order: str) -> None:
         base = a.shuffle
     else:
         base = sa.func.coalesce(a.confidence, 1.0 + a.shuffle)
-    key = base + sa.case((a.status == "skipped", SKIPPED_LAST), else_=0.0)
-    tx.execute(t.asset.update().where(a.project_id == project_id).values(order_key=key))
+    base = sa.case((a.audit_above.is_(None), base), (a.audit_first, a.shuffle - 1.0), else_=a.shuffle)
+    return base + sa.case((a.status == "skipped", SKIPPED_LAST), else_=0.0)
 
 
 def count(tx: Tx, project_id: int, changes: Mapping[str, int]) -> None:
@@ -126,7 +137,16 @@ def _refresh(
 ) -> dict[int, Status]:
     a, n, k = t.asset.c, t.annotation.c, t.skip.c
     rows = tx.execute(
-        sa.select(a.id, a.status, a.confidence, a.shuffle, a.prediction_id)
+        sa.select(
+            a.id,
+            a.status,
+            a.confidence,
+            a.shuffle,
+            a.prediction_id,
+            a.acceptance_id,
+            a.audit_above,
+            a.audit_first,
+        )
         .where(a.id.in_(ids))
         .order_by(a.id)
         .with_for_update()
@@ -145,19 +165,27 @@ def _refresh(
     moved: dict[str, int] = {}
     updates: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        new = changes[row.id]
+        new = dict(changes[row.id])
+        if new.get("prediction_id", row.prediction_id) != row.prediction_id:
+            # What was accepted was the old answer.
+            new["acceptance_id"] = None
+        audit = row.audit_above is not None
         stage = status(
             Facts(
                 predicted=new.get("prediction_id", row.prediction_id) is not None,
                 authors=frozenset(authors[row.id]),
                 skippers=frozenset(skippers[row.id]),
                 people_wanted=settings.people_per_asset,
+                accepted=new.get("acceptance_id", row.acceptance_id) is not None,
             )
         )
         confidence = new.get("confidence", row.confidence)
         values: dict[str, Any] = {
-            "status": stage, "open": is_open(stage), "annotations": len(authors[row.id]), "updated_at": at,
-            "order_key": order_key(settings.order, confidence, row.shuffle, skipped=stage == "skipped"), **new,
+            "status": stage, "open": is_open(stage, audit=audit), "annotations": len(authors[row.id]), "updated_at": at,
+            "order_key": order_key(
+                settings.order, confidence, row.shuffle, skipped=stage == "skipped",
+                audit_first=row.audit_first if audit else None,
+            ), **new,
         }  # fmt: skip
         updates.setdefault(tuple(sorted(values)), []).append(
             {"b_id": row.id} | {f"b_{name}": value for name, value in values.items()}

@@ -50,7 +50,9 @@ def to_predict(tx: Tx, project_id: int, predictor_sha256: str, window: int) -> l
         ),
         t.predictor.c.sha256 == t.prediction.c.predictor_sha256,
     )
-    wanted = [a.project_id == project_id, a.open.is_(True), a.annotations == 0, ~mine.exists()]
+    wanted = [
+        a.project_id == project_id, a.open.is_(True), a.annotations == 0, a.acceptance_id.is_(None), ~mine.exists(),
+    ]  # fmt: skip
     first = list(
         tx.execute(
             sa.select(a.id).where(*wanted).order_by(a.order_key, a.id).limit(max(window // 2, 1))
@@ -100,7 +102,10 @@ def keep(
             )
         )
         confidence = readings[row.id].lowest
-        order = order_key(project.settings.order, confidence, row.shuffle, skipped=stage == "skipped")
+        order = order_key(
+            project.settings.order, confidence, row.shuffle, skipped=stage == "skipped",
+            audit_first=row.audit_first if row.audit_above is not None else None,
+        )  # fmt: skip
         changes.append(
             {"key": row.id, "now": made[row.id], "sure": confidence, "stage": stage, "place": order}
         )
@@ -129,8 +134,8 @@ def _still_open(tx: Tx, asset_ids: Sequence[int]) -> Sequence[Any]:
         ~_IS_LOCAL,
     )
     return tx.execute(
-        sa.select(a.id, a.status, a.shuffle)
-        .where(a.id.in_(asset_ids), a.open.is_(True), a.annotations == 0, ~foreign)
+        sa.select(a.id, a.status, a.shuffle, a.audit_above, a.audit_first)
+        .where(a.id.in_(asset_ids), a.open.is_(True), a.annotations == 0, a.acceptance_id.is_(None), ~foreign)
         .order_by(a.id)
         .with_for_update()
     ).all()

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from labelwright.core.answer import Answers
+from labelwright.core.layout import Layout
 from labelwright.core.predictor import NextBatch, Predictor, Reading, Run
 from labelwright.core.value import Value
 from labelwright.store import tables as t
@@ -96,7 +97,7 @@ def add_predictions(
     """Store what a model answered about several assets; returns asset id -> prediction id."""
     if not readings:
         return {}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "project_id": project_id, "asset_id": asset_id, "run_id": run_id, "predictor_sha256": predictor_sha256,
             "ontology_version": ontology_version, "answers": reading.answers.model_dump(mode="json"),
@@ -106,8 +107,18 @@ def add_predictions(
         }
         for asset_id, reading in readings.items()
     ]  # fmt: skip
-    ids = tx.execute(_ADD_PREDICTIONS, rows).scalars()
-    return dict(zip(readings, (int(each) for each in ids), strict=True))
+    plain = [row for row in rows if not readings[row["asset_id"]].pieces]
+    cut = [
+        row | {"pieces": [piece.model_dump(mode="json") for piece in readings[row["asset_id"]].pieces]}
+        for row in rows
+        if readings[row["asset_id"]].pieces
+    ]
+    found: dict[int, int] = {}
+    for each in (plain, cut):
+        if each:
+            ids = tx.execute(_ADD_PREDICTIONS, each).scalars()
+            found |= {row["asset_id"]: int(key) for row, key in zip(each, ids, strict=True)}
+    return found
 
 
 _ADD_PREDICTIONS = t.prediction.insert().returning(t.prediction.c.id, sort_by_parameter_order=True)
@@ -374,6 +385,27 @@ def take_pending(tx: Tx, run_id: int, n: int) -> list[int]:
     return chosen
 
 
+def layouts(tx: Tx, run_id: int, asset_ids: Sequence[int]) -> dict[int, Layout]:
+    """Stored layouts of those of these assets that are asked in several requests."""
+    c = t.run_asset.c
+    query = sa.select(c.asset_id, c.layout).where(
+        c.run_id == run_id, c.asset_id.in_(list(asset_ids)), c.layout.is_not(None)
+    )
+    # SQL null and JSON null both mean one request.
+    return {row.asset_id: Layout.model_validate(row.layout) for row in tx.execute(query) if row.layout}
+
+
+def set_layout(tx: Tx, run_id: int, asset_id: int, layout: Layout) -> None:
+    """Note in which requests an asset is asked, before any of them is sent; what another layout was told is forgotten."""
+    c = t.run_asset.c
+    tx.execute(t.exchange.delete().where(t.exchange.c.run_id == run_id, t.exchange.c.asset_id == asset_id))
+    tx.execute(
+        t.run_asset.update()
+        .where(c.run_id == run_id, c.asset_id == asset_id)
+        .values(parts=len(layout.parts), layout=layout.model_dump(mode="json"))
+    )
+
+
 def put_back(tx: Tx, run_id: int, asset_ids: Sequence[int], *, sent: bool) -> None:
     """Assets that are to be asked about later after all; an attempt that was not sent does not count."""
     c = t.run_asset.c
@@ -391,7 +423,7 @@ def reopen(tx: Tx, run_id: int) -> int:
     changed = tx.execute(
         t.run_asset.update()
         .where(c.run_id == run_id, c.state == "failed")
-        .values(state="pending", cause=None, message=None, finished_at=None)
+        .values(state="pending", cause=None, message=None, finished_at=None, parts=1, layout=sa.null())
     )
     tx.execute(t.exchange.delete().where(t.exchange.c.run_id == run_id, ~sa.exists().where(
         c.run_id == run_id, c.asset_id == t.exchange.c.asset_id, c.state.in_(("asked", "done")))))  # fmt: skip
@@ -515,19 +547,6 @@ def median_confidence(tx: Tx, project_id: int) -> float:
         sa.select(c.confidence).where(*known).order_by(c.confidence, c.id).offset(n // 2).limit(1)
     ).scalar()
     return float(found or 0.0)
-
-
-def billed_before(tx: Tx, project_id: int, predictor_sha256: str) -> tuple[int, int, int] | None:
-    """(assets, prompt tokens, completion tokens) that earlier runs of this predictor came to; None without any."""
-    c = t.run.c
-    row = tx.execute(
-        sa.select(
-            sa.func.sum(c.done).label("n"),
-            sa.func.sum(c.prompt_tokens).label("prompt"),
-            sa.func.sum(c.completion_tokens).label("completion"),
-        ).where(c.project_id == project_id, c.predictor_sha256 == predictor_sha256, c.prompt_tokens > 0)
-    ).one()
-    return (int(row.n), int(row.prompt), int(row.completion)) if row.n else None
 
 
 def recount(tx: Tx, run_id: int) -> None:

@@ -45,3 +45,16 @@ def confirmed(tx: Tx, run_id: int) -> int:
         .where(p.run_id == run_id, n.counts.is_(True), n.changed.is_(False))
     )
     return int(tx.execute(query).scalar_one())
+
+
+def billed_before(tx: Tx, project_id: int, predictor_sha256: str) -> tuple[int, int, int] | None:
+    """(assets, prompt tokens, completion tokens) that earlier runs of this predictor came to; None without any."""
+    c = t.run.c
+    row = tx.execute(
+        sa.select(
+            sa.func.sum(c.done).label("n"),
+            sa.func.sum(c.prompt_tokens).label("prompt"),
+            sa.func.sum(c.completion_tokens).label("completion"),
+        ).where(c.project_id == project_id, c.predictor_sha256 == predictor_sha256, c.prompt_tokens > 0)
+    ).one()
+    return (int(row.n), int(row.prompt), int(row.completion)) if row.n else None

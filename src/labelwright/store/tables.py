@@ -177,6 +177,9 @@ asset = Table(
     Column("shuffle", sa.Float, nullable=False),  # queue.shuffle_key
     Column("prediction_id", BigId),  # the current prediction
     Column("annotations", sa.Integer, nullable=False, default=0),  # submissions that count
+    Column("acceptance_id", BigId, index=True),  # under which acceptance its prediction counts as the answer
+    Column("audit_above", sa.Float),  # drawn for an audit, at random from this confidence on
+    Column("audit_first", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
     Column("gold", sa.Boolean, nullable=False, default=False),
     Column("updated_at", Utc, nullable=False),
     UniqueConstraint("project_id", "external_id"),
@@ -234,6 +237,9 @@ annotation = Table(
     ),  # same id with another body is a conflict, not a repeat
     Column("created_at", Utc, nullable=False),
     Column("seq", BigId, nullable=False),  # order of arrival within the project
+    Column("why", sa.String(20)),  # of its lease; NULL when it was handed out by nobody, as by an import
+    Column("drawn_above", sa.Float),  # drawn at random from this confidence on; NULL: not drawn at random
+    Column("model_right", sa.Boolean),  # core.trust.is_right of the prediction shown
     Index("ix_annotation_asset_id", "asset_id"),
     Index("ix_annotation_project_id_seq", "project_id", "seq"),
     Index("ix_annotation_project_id_author_id_seq", "project_id", "author_id", "seq"),
@@ -255,6 +261,7 @@ lease = Table(
     Column("user_id", BigId, ForeignKey("user.id"), primary_key=True),
     Column("until", Utc, nullable=False),
     Column("why", sa.String(20), nullable=False),
+    Column("drawn_above", sa.Float),
     Index("ix_lease_until", "until"),
     Index("ix_lease_user_id", "user_id"),
 )
@@ -284,6 +291,7 @@ provider = Table(
     Column("body", Json, nullable=False),  # core.project.Provider without id, name, has_key, capabilities
     Column("sealed_key", sa.Text),
     Column("capabilities", Json),
+    Column("token_factors", Json),  # model -> core.project.TokenFactor
     Column("created_at", Utc, nullable=False),
 )
 prompt_template = Table(
@@ -342,6 +350,9 @@ run_asset = Table(
     Column("asset_id", BigId, ForeignKey("asset.id"), primary_key=True),
     Column("state", sa.String(10), nullable=False, default="pending"),  # pending | asked | done | failed
     Column("attempts", sa.Integer, nullable=False, default=0),
+    # How many requests it takes, and which: null for one request about the whole text.
+    Column("parts", sa.Integer, nullable=False, default=1, server_default="1"),
+    Column("layout", Json),
     Column("cause", sa.String(60)),
     Column("message", sa.Text),
     Column("prediction_id", BigId),
@@ -407,10 +418,30 @@ prediction = Table(
     Column("answers", Json, nullable=False),
     Column("confidence", Json, nullable=False),
     Column("problems", Json, nullable=False),
+    Column("pieces", Json),  # what each piece of a long text said; null for one piece
     Column("lowest", sa.Float),
     Column("created_at", Utc, nullable=False),
     Index("ix_prediction_asset_id_id", "asset_id", "id"),
     Index("ix_prediction_run_id", "run_id"),
+)
+
+acceptance = Table(  # "everything above this confidence counts as answered", and how it ended
+    "acceptance",
+    metadata,
+    _id(),
+    _project(),
+    Column("predictor_key", sa.String(64), nullable=False),
+    Column("predictor_title", sa.String(400), nullable=False),
+    Column("above", sa.Float, nullable=False),
+    Column("promise", Json, nullable=False),
+    Column("evidence", Json, nullable=False),  # audits and errors when it was made
+    Column("state", sa.String(12), nullable=False),  # active | broken | reverting | reverted
+    Column("accepted", sa.BigInteger, nullable=False, default=0),
+    Column("created_by", BigId),
+    Column("created_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+    Column("ended_because", sa.Text, nullable=False, default=""),
+    Index("ix_acceptance_project_id_id", "project_id", "id"),
 )
 
 # --- work in the background -------------------------------------------------------------------------------------
@@ -430,7 +461,7 @@ job = Table(
     metadata,
     _id(),
     Column("project_id", BigId, ForeignKey("project.id")),
-    Column("kind", sa.String(20), nullable=False),  # import | export | predict | learn
+    Column("kind", sa.String(20), nullable=False),  # import | export | predict | learn | accept
     Column("state", sa.String(12), nullable=False, default="queued"),
     Column("params", Json, nullable=False),
     Column("cursor", Json, nullable=False),  # where to go on after a restart

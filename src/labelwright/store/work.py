@@ -71,8 +71,8 @@ def next_in(
     now: datetime,
     leave_out: Sequence[int],
     limit: int,
-) -> list[tuple[int, float | None]]:
-    """The next (asset id, confidence) of a stream that this person may be handed.
+) -> list[Any]:
+    """The next assets of a stream that this person may be handed: rows of `id`, `confidence`, `audit_above`.
 
     Open; not answered or skipped by them; and fewer people hold or answered it than are wanted. One index walk: it
     stops at the first hits, so its cost does not grow with the project.
@@ -82,11 +82,11 @@ def next_in(
         "leave_out": list(leave_out), "most": limit,
     }  # fmt: skip
     wanted = _next_in(stream, people_per_asset > 1)
-    return [(row.id, row.confidence) for row in tx.execute(wanted, values)]
+    return list(tx.execute(wanted, values))
 
 
 @functools.cache
-def _next_in(stream: Stream, several: bool) -> sa.Select[tuple[int, float | None]]:
+def _next_in(stream: Stream, several: bool) -> sa.Select[Any]:
     """The statement behind `next_in`, built once: it is the hottest of all."""
     a, now = t.asset.c, sa.bindparam("now", type_=t.Utc)
     me: sa.BindParameter[int] = sa.bindparam("user")
@@ -97,7 +97,7 @@ def _next_in(stream: Stream, several: bool) -> sa.Select[tuple[int, float | None
         .scalar_subquery()
     )
     skipped = sa.exists().where(t.skip.c.asset_id == a.id, t.skip.c.user_id == me)
-    query = sa.select(a.id, a.confidence).where(
+    query = sa.select(a.id, a.confidence, a.audit_above).where(
         a.project_id == sa.bindparam("project"),
         a.open.is_(True),
         others + a.annotations < sa.bindparam("people"),
@@ -114,17 +114,40 @@ def _next_in(stream: Stream, several: bool) -> sa.Select[tuple[int, float | None
     if stream == "audit":
         # The sum keeps SQLite from walking (and sorting) all confident assets by the index on confidence.
         query = query.where(a.confidence + 0.0 >= sa.bindparam("floor")).order_by(a.shuffle, a.id)
+    elif stream == "sample":
+        query = query.where((a.confidence + 0.0).is_not(None)).order_by(a.shuffle.desc(), a.id.desc())
     else:
         query = query.order_by(a.order_key, a.id)
     return query.limit(sa.bindparam("most"))
 
 
-def lease(tx: Tx, asset_id: int, user_id: int, until: datetime, why: Why) -> None:
-    """Reserve an asset for a person."""
-    upsert(
-        tx, t.lease, {"asset_id": asset_id, "user_id": user_id, "until": until, "why": why},
-        key=("asset_id", "user_id"), replace=("until", "why"),
-    )  # fmt: skip
+def lease(
+    tx: Tx, asset_id: int, user_id: int, until: datetime, why: Why, drawn_above: float | None = None
+) -> None:
+    """Reserve an asset for a person; `drawn_above` says that it was drawn at random from this confidence on."""
+    row = {
+        "asset_id": asset_id, "user_id": user_id, "until": until, "why": why, "drawn_above": drawn_above,
+    }  # fmt: skip
+    upsert(tx, t.lease, row, key=("asset_id", "user_id"), replace=("until", "why", "drawn_above"))
+
+
+def why_handed_out(tx: Tx, asset_id: int, user_id: int) -> tuple[str | None, float | None]:
+    """(why, drawn at random above which confidence) of what this person answers now.
+
+    What they were first told when they come back to an answer of theirs; else what the lease says, even one that ran
+    out meanwhile; (None, None) for answers that nobody asked for.
+    """
+    n = t.annotation.c
+    row = tx.execute(
+        sa.select(n.why, n.drawn_above)
+        .where(n.asset_id == asset_id, n.author_id == user_id)
+        .order_by(n.seq)
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        held = [t.lease.c.asset_id == asset_id, t.lease.c.user_id == user_id]
+        row = tx.execute(sa.select(t.lease.c.why, t.lease.c.drawn_above).where(*held)).one_or_none()
+    return (None, None) if row is None else (row.why, row.drawn_above)
 
 
 def renew(tx: Tx, asset_ids: Sequence[int], user_id: int, until: datetime) -> int:
@@ -248,7 +271,17 @@ def current_for_assets(
     return found
 
 
-def add_annotation(tx: Tx, project_id: int, new: Annotation, *, changed: bool, seq: int) -> None:
+def add_annotation(
+    tx: Tx,
+    project_id: int,
+    new: Annotation,
+    *,
+    changed: bool,
+    seq: int,
+    why: str | None = None,
+    drawn_above: float | None = None,
+    model_right: bool | None = None,
+) -> None:
     """Store a submission; an earlier one of the same author for the same asset no longer counts."""
     tx.execute(_REPLACE, {"asset": new.asset_id, "user": new.author_id})
     tx.execute(
@@ -271,6 +304,9 @@ def add_annotation(tx: Tx, project_id: int, new: Annotation, *, changed: bool, s
             "request_sha256": body_hash(new.asset_id, new.author_id, new.answers),
             "created_at": new.created_at,
             "seq": seq,
+            "why": why,
+            "drawn_above": drawn_above,
+            "model_right": model_right,
         },
     )
 
@@ -402,6 +438,7 @@ def predictions(tx: Tx, prediction_ids: Sequence[int]) -> dict[int, Prediction]:
             answers=Answers.model_validate(row.answers),
             confidence=row.confidence,
             problems=row.problems,
+            pieces=row.pieces or (),
             created_at=row.created_at,
         )
         for row in rows

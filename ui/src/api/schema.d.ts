@@ -1128,6 +1128,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/trust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * View Trust
+         * @description Calibration, thresholds, estimates and acceptances; of whole assets when no question is named.
+         */
+        get: operations["view_trust"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/trust/acceptances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept
+         * @description Let a predictor's answers from a confidence on count unseen.
+         */
+        post: operations["accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/trust/acceptances/{acceptance_id}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revert
+         * @description Put what was accepted back into the queue.
+         */
+        post: operations["revert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/trust/audits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draw Audits
+         * @description Draw answers at random; they are handed out before everything else.
+         */
+        post: operations["draw_audits"];
+        /**
+         * Drop Audits
+         * @description Take drawn audits that nobody answered yet out of the front of the queue.
+         */
+        delete: operations["drop_audits"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/unskip": {
         parameters: {
             query?: never;
@@ -1417,6 +1501,78 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AcceptWanted
+         * @description Accept a predictor's answers from a raw confidence on. `unproven`: although audits do not show the promise yet.
+         */
+        AcceptWanted: {
+            /** Above */
+            above: number;
+            /** Predictor */
+            predictor: string;
+            /**
+             * @default {
+             *       "accuracy": 0.95,
+             *       "certainty": 0.95
+             *     }
+             */
+            promise: components["schemas"]["Promise"];
+            /**
+             * Unproven
+             * @default false
+             */
+            unproven: boolean;
+        };
+        /**
+         * Acceptance
+         * @description A threshold from which a predictor's answers count unseen.
+         *
+         *     Attributes:
+         *         above: Raw confidence; `confidence` is what it was calibrated to when it was made.
+         *         proven: Whether audits showed the promise when it was made.
+         *         state: `active`; `broken`: audits no longer show the promise; `reverting`; `reverted`.
+         *         standing: Assets that count as answered under it now.
+         *         audits: Random checks that tell about it so far, those before it too; `wrong` of them were wrong.
+         */
+        Acceptance: {
+            /** Above */
+            above: number;
+            /** Accepted */
+            accepted: number;
+            /** Audits */
+            audits: number;
+            /** By */
+            by: string;
+            /** Confidence */
+            confidence: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Ended Because */
+            ended_because: string;
+            /** Id */
+            id: number;
+            /** Predictor */
+            predictor: string;
+            /** Predictor Title */
+            predictor_title: string;
+            promise: components["schemas"]["Promise"];
+            /** Proven */
+            proven: boolean;
+            /** Standing */
+            standing: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "broken" | "reverting" | "reverted";
+            /** Wrong */
+            wrong: number;
+        };
+        /**
          * ActiveTime
          * @description How long the person worked, as the browser saw it, in milliseconds; waiting for the system is kept apart.
          */
@@ -1585,7 +1741,7 @@ export interface components {
              * @default new
              * @enum {string}
              */
-            status: "new" | "predicted" | "in_progress" | "labelled" | "skipped";
+            status: "new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped";
             /** Text */
             text?: string | null;
         };
@@ -1637,6 +1793,14 @@ export interface components {
             asset_ids: number[];
         };
         /**
+         * Audits
+         * @description How many audits were drawn, or taken out of the queue.
+         */
+        Audits: {
+            /** N */
+            n: number;
+        };
+        /**
          * BadRows
          * @description A page of bad rows.
          */
@@ -1645,6 +1809,23 @@ export interface components {
             next: number | null;
             /** Rows */
             rows: components["schemas"]["Problem"][];
+        };
+        /**
+         * Bin
+         * @description Answers of like confidence.
+         *
+         *     Attributes:
+         *         confidence: Mean confidence in the bin.
+         *         accuracy: Share of right answers in the bin.
+         *         n: Answers in it (unweighted).
+         */
+        Bin: {
+            /** Accuracy */
+            accuracy: number;
+            /** Confidence */
+            confidence: number;
+            /** N */
+            n: number;
         };
         /**
          * Box
@@ -1681,8 +1862,57 @@ export interface components {
             size_bytes: number;
         };
         /**
+         * Calibration
+         * @description A non-decreasing map from raw to calibrated confidence.
+         *
+         *     Attributes:
+         *         n: Reviews it was fitted on.
+         *         temperature: Of `temperature`: logits are divided by it; above 1 means the model was too sure of itself.
+         *         slope: Of `platt`: calibrated logit = slope * raw logit + shift.
+         *         knots: Of `isotonic`: (raw, calibrated) points, straight lines between them.
+         */
+        Calibration: {
+            /**
+             * Knots
+             * @default []
+             */
+            knots: [
+                number,
+                number
+            ][];
+            /**
+             * Method
+             * @default none
+             * @enum {string}
+             */
+            method: "none" | "temperature" | "platt" | "isotonic";
+            /**
+             * N
+             * @default 0
+             */
+            n: number;
+            /**
+             * Shift
+             * @default 0
+             */
+            shift: number;
+            /**
+             * Slope
+             * @default 1
+             */
+            slope: number;
+            /**
+             * Temperature
+             * @default 1
+             */
+            temperature: number;
+        };
+        /**
          * Capabilities
          * @description What an endpoint was seen to do with one tiny request each.
+         *
+         *     Attributes:
+         *         tokenizer: In which way it counts tokens for us; empty when it does not.
          */
         Capabilities: {
             /**
@@ -1714,6 +1944,12 @@ export interface components {
              */
             structured: "json_schema" | "json_object" | "none";
             /**
+             * Tokenizer
+             * @default
+             * @enum {string}
+             */
+            tokenizer: "" | "llama.cpp" | "vllm";
+            /**
              * Top Logprobs Max
              * @default 0
              */
@@ -1738,6 +1974,12 @@ export interface components {
          */
         ChoiceQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
             /**
              * Gate
              * @default 0.9
@@ -1900,7 +2142,8 @@ export interface components {
          *
          *     Attributes:
          *         value: In [0, 1], or None where nothing supports a number: never invented.
-         *         scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `classifier`, `tagger`, `verbal`, `given`.
+         *         scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `classifier`, `tagger`, `verbal`,
+         *             `self_consistency`, `seed_top5`, `given`; with `+parts` where several pieces of a text were put together.
          *         distribution: Label id -> probability, where known.
          *         low: A lower bound that assumes the worst for unseen tokens.
          *         mass: How much probability the model gave to any valid label at the deciding token.
@@ -2017,11 +2260,42 @@ export interface components {
         };
         /**
          * Decoding
-         * @description Parameters of generation.
+         * @description How an asset is asked about and how the answer is generated.
+         *
+         *     Attributes:
+         *         confidence: Where confidence comes from.
+         *         samples: Answers per question for `self_consistency`; each is asked and paid for.
+         *         questions: All questions in one request, or each in its own (with what it depends on).
+         *         chunk_tokens: Longest piece of a text in one request; None for what fits the model's context.
+         *         overlap: Share of a piece that is repeated in the next one, where mentions are marked.
          */
         Decoding: {
+            /** Chunk Tokens */
+            chunk_tokens?: number | null;
+            /**
+             * Confidence
+             * @default auto
+             * @enum {string}
+             */
+            confidence: "auto" | "logprobs" | "verbal" | "self_consistency" | "seed_top5" | "none";
             /** Max Tokens */
             max_tokens?: number | null;
+            /**
+             * Overlap
+             * @default 0.12
+             */
+            overlap: number;
+            /**
+             * Questions
+             * @default together
+             * @enum {string}
+             */
+            questions: "together" | "each";
+            /**
+             * Samples
+             * @default 5
+             */
+            samples: number;
             /**
              * Seed
              * @default 0
@@ -2154,6 +2428,8 @@ export interface components {
          *
          *     Attributes:
          *         assets: How many it would cover.
+         *         requests: How many requests that takes; more than assets where texts are long, questions are asked each by
+         *             itself, or answers are sampled.
          *         usd_low: Lower end of the interval; None, like the others, when a price is unknown.
          *         note: What the figures rest on.
          */
@@ -2166,6 +2442,8 @@ export interface components {
             note: string;
             /** Prompt Tokens */
             prompt_tokens: number;
+            /** Requests */
+            requests: number;
             /** Usd */
             usd: number | string | null;
             /** Usd High */
@@ -2191,6 +2469,23 @@ export interface components {
             plan: components["schemas"]["Plan"];
         };
         /**
+         * Estimated
+         * @description A number with its interval.
+         *
+         *     Attributes:
+         *         n: How many random observations it rests on.
+         */
+        Estimated: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** N */
+            n: number;
+            /** Value */
+            value: number;
+        };
+        /**
          * Event
          * @description One line of the append-only history.
          */
@@ -2212,7 +2507,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "project_created" | "settings_changed" | "ontology_changed" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored";
+            kind: "project_created" | "settings_changed" | "ontology_changed" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
             /** Project Id */
             project_id: number | null;
             /** User Id */
@@ -2253,7 +2548,8 @@ export interface components {
          *     Attributes:
          *         which: Whose answers a format writes that holds one set per asset: the `latest` submission, or the `majority`
          *             (most frequent whole set; the later of two equally frequent ones).
-         *         include: `all` assets, those `answered` by a person or a model, or those `labelled` by people.
+         *         include: `all` assets, those `answered` by a person or a model, those `labelled` by people, or those
+         *             `trusted`: labelled by people, or accepted from a model by rule.
          */
         ExportWanted: {
             /**
@@ -2269,7 +2565,7 @@ export interface components {
              * @default all
              * @enum {string}
              */
-            include: "all" | "answered" | "labelled";
+            include: "all" | "answered" | "labelled" | "trusted";
             /**
              * Which
              * @default latest
@@ -2309,6 +2605,31 @@ export interface components {
             value: number;
         };
         /**
+         * FilePreview
+         * @description What a file holds, before anything is imported.
+         *
+         *     Attributes:
+         *         mapping: As given, else guessed.
+         *         rows: The first rows as the mapping reads them.
+         *         suggested: An ontology made from columns or annotations that look like labels; None when there are none.
+         */
+        FilePreview: {
+            /** Columns */
+            columns: components["schemas"]["Column"][];
+            /** Format */
+            format: string;
+            mapping: components["schemas"]["Mapping"];
+            /** Needs Mapping */
+            needs_mapping: boolean;
+            /** Problems */
+            problems: components["schemas"]["Problem"][];
+            /** Rows */
+            rows: {
+                [key: string]: unknown;
+            }[];
+            suggested?: components["schemas"]["Ontology"] | null;
+        };
+        /**
          * Filter
          * @description Which assets are wanted; all given conditions hold.
          *
@@ -2333,7 +2654,7 @@ export interface components {
             /** Model Vs Human */
             model_vs_human?: ("changed" | "kept") | null;
             /** Status */
-            status?: ("new" | "predicted" | "in_progress" | "labelled" | "skipped") | null;
+            status?: ("new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped") | null;
             /**
              * Text
              * @default
@@ -2470,7 +2791,7 @@ export interface components {
         };
         /**
          * Interval
-         * @description A 95 % interval, both ends included.
+         * @description A range that holds the true number with the stated probability; both ends in the range of the number.
          */
         Interval: {
             /** High */
@@ -2521,7 +2842,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "import" | "export" | "predict" | "learn";
+            kind: "import" | "export" | "predict" | "learn" | "accept";
             /**
              * Message
              * @default
@@ -2757,6 +3078,18 @@ export interface components {
             text: string;
         };
         /**
+         * NewAudits
+         * @description Audits to draw among answers with at least this raw confidence; null for all answers.
+         */
+        NewAudits: {
+            /** Above */
+            above?: number | null;
+            /** N */
+            n: number;
+            /** Predictor */
+            predictor: string;
+        };
+        /**
          * NewComparison
          * @description Plans to compare on the same gold assets; `n` at most so many of them, null for all; the cap is for all plans.
          */
@@ -2988,6 +3321,36 @@ export interface components {
             };
         };
         /**
+         * Outlook
+         * @description What is known of a whole project, and what more review would bring.
+         *
+         *     Attributes:
+         *         accuracy: Of all answers of the predictor, reviewed or not.
+         *         unreachable: Answers no random check could have reached; the interval allows for the worst and the best of them.
+         *         half_width: Of the interval of the accuracy.
+         *         change: By how much the next `next_checks` random checks would move the accuracy at most (95 %).
+         *         more: Random checks until the half width is `within`; 0 when it is reached.
+         */
+        Outlook: {
+            accuracy: components["schemas"]["Estimated"];
+            /** Answers */
+            answers: number;
+            /** Change */
+            change: number;
+            /** Half Width */
+            half_width: number;
+            /** More */
+            more: number;
+            /** Next Checks */
+            next_checks: number;
+            /** Reviewed */
+            reviewed: number;
+            /** Unreachable */
+            unreachable: number;
+            /** Within */
+            within: number;
+        };
+        /**
          * Page
          * @description Rows, and the cursor of the next page.
          */
@@ -3064,6 +3427,32 @@ export interface components {
             second: number;
         };
         /**
+         * PieceSaid
+         * @description What one piece of a long text said: the evidence behind an answer about the whole.
+         *
+         *     Attributes:
+         *         start: Of the piece, in code points of the whole text.
+         *         answers: Without marked things: they show where they are.
+         *         confidence: Question -> confidence of this piece's answer.
+         *         mentions: How many spans were marked in it.
+         */
+        PieceSaid: {
+            answers?: components["schemas"]["Answers"];
+            /** Confidence */
+            confidence?: {
+                [key: string]: number;
+            };
+            /** End */
+            end: number;
+            /**
+             * Mentions
+             * @default 0
+             */
+            mentions: number;
+            /** Start */
+            start: number;
+        };
+        /**
          * Plan
          * @description What a person chooses for a run.
          *
@@ -3073,6 +3462,10 @@ export interface components {
         Plan: {
             /**
              * @default {
+             *       "confidence": "auto",
+             *       "overlap": 0.12,
+             *       "questions": "together",
+             *       "samples": 5,
              *       "seed": 0,
              *       "structured": "auto",
              *       "temperature": 0,
@@ -3171,6 +3564,11 @@ export interface components {
             id: number;
             /** Ontology Version */
             ontology_version: number;
+            /**
+             * Pieces
+             * @default []
+             */
+            pieces: components["schemas"]["PieceSaid"][];
             /** Predictor Sha256 */
             predictor_sha256: string;
             /**
@@ -3197,6 +3595,84 @@ export interface components {
             ontology_version: number;
         };
         /**
+         * PredictorChoice
+         * @description A predictor with current answers. `key` is `local` for the local models, which are one here.
+         */
+        PredictorChoice: {
+            /** Answers */
+            answers: number;
+            /** Key */
+            key: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * Preview
+         * @description The exact prompt of one request about an asset, and where its examples come from.
+         *
+         *     Attributes:
+         *         part: Number of this request, from 0, of `parts`.
+         *         piece: Which piece of the text it is about, from 0, of `pieces`; text[start:end].
+         *         questions: Asked in it.
+         *         sample: Which of several equal requests it is, from 0.
+         */
+        Preview: {
+            /**
+             * End
+             * @default 0
+             */
+            end: number;
+            /** Examples */
+            examples: components["schemas"]["ShownExample"][];
+            /** Examples Note */
+            examples_note: string;
+            /** Messages */
+            messages: components["schemas"]["Message"][];
+            /** Output Schema */
+            output_schema: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Part
+             * @default 0
+             */
+            part: number;
+            /**
+             * Parts
+             * @default 1
+             */
+            parts: number;
+            /**
+             * Piece
+             * @default 0
+             */
+            piece: number;
+            /**
+             * Pieces
+             * @default 1
+             */
+            pieces: number;
+            /** Problems */
+            problems: components["schemas"]["Problem"][];
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /**
+             * Questions
+             * @default []
+             */
+            questions: string[];
+            /**
+             * Sample
+             * @default 0
+             */
+            sample: number;
+            /**
+             * Start
+             * @default 0
+             */
+            start: number;
+        };
+        /**
          * PreviewWanted
          * @description How to look at an upload; everything may be left to guessing.
          */
@@ -3208,10 +3684,25 @@ export interface components {
         /**
          * PreviewWish
          * @description Which prompt to show: of an unsaved `template`, or of a stored version; for an asset, or for the next one.
+         *
+         *     Of an asset that takes several requests, the one with number `part`; `provider_id` and `decoding` decide how it is cut.
          */
         PreviewWish: {
             /** Asset Id */
             asset_id?: number | null;
+            /**
+             * @default {
+             *       "confidence": "auto",
+             *       "overlap": 0.12,
+             *       "questions": "together",
+             *       "samples": 5,
+             *       "seed": 0,
+             *       "structured": "auto",
+             *       "temperature": 0,
+             *       "top_logprobs": 5
+             *     }
+             */
+            decoding: components["schemas"]["Decoding"];
             /**
              * @default {
              *       "k": 1,
@@ -3225,6 +3716,13 @@ export interface components {
              * @default
              */
             model: string;
+            /**
+             * Part
+             * @default 0
+             */
+            part: number;
+            /** Provider Id */
+            provider_id?: number | null;
             template?: components["schemas"]["NewTemplate"] | null;
             /**
              * Template Version
@@ -3351,6 +3849,7 @@ export interface components {
             /**
              * @default {
              *       "allowed_hosts": [],
+             *       "audit_accepted": 0.05,
              *       "audit_share": 0.1,
              *       "auto_submit": false,
              *       "batch_size": 100,
@@ -3359,7 +3858,8 @@ export interface components {
              *       "lease_s": 900,
              *       "order": "uncertain",
              *       "people_per_asset": 1,
-             *       "private": false
+             *       "private": false,
+             *       "revert_when_broken": false
              *     }
              */
             settings: components["schemas"]["ProjectSettings"];
@@ -3401,7 +3901,10 @@ export interface components {
          *     Attributes:
          *         people_per_asset: How many people label each asset.
          *         order: How the queue is ordered. `uncertain`: least confident first, with audits mixed in; `random`; `arrival`.
-         *         audit_share: Share of takes drawn from confident assets, so that they are not neglected.
+         *         audit_share: Share of takes drawn at random as checks: in turn from the confident assets, so that they are not
+         *             neglected, and from all that a model answered, so that figures hold for all.
+         *         audit_accepted: Share of accepted assets that is handed out all the same, to keep watch.
+         *         revert_when_broken: Put accepted assets back into the queue as soon as audits no longer show what was promised.
          *         lease_s: How long an asset stays reserved for the person who took it, in seconds.
          *         private: Refuse every provider that is neither on this machine nor in `allowed_hosts`.
          *         allowed_hosts: Host names a private project may still reach.
@@ -3416,6 +3919,11 @@ export interface components {
              * @default []
              */
             allowed_hosts: string[];
+            /**
+             * Audit Accepted
+             * @default 0.05
+             */
+            audit_accepted: number;
             /**
              * Audit Share
              * @default 0.1
@@ -3462,6 +3970,11 @@ export interface components {
              * @default false
              */
             private: boolean;
+            /**
+             * Revert When Broken
+             * @default false
+             */
+            revert_when_broken: boolean;
         };
         /**
          * ProjectView
@@ -3480,6 +3993,26 @@ export interface components {
              * @enum {string}
              */
             role: "manager" | "reviewer" | "annotator" | "viewer";
+        };
+        /**
+         * Promise
+         * @description What accepted answers must keep.
+         *
+         *     Attributes:
+         *         accuracy: At least this share of them is right.
+         *         certainty: Probability that what is accepted keeps it; 1 minus the accepted chance of a wrong promise.
+         */
+        Promise: {
+            /**
+             * Accuracy
+             * @default 0.95
+             */
+            accuracy: number;
+            /**
+             * Certainty
+             * @default 0.95
+             */
+            certainty: number;
         };
         /**
          * PromptTemplate
@@ -3515,6 +4048,10 @@ export interface components {
         PromptedModel: {
             /**
              * @default {
+             *       "confidence": "auto",
+             *       "overlap": 0.12,
+             *       "questions": "together",
+             *       "samples": 5,
              *       "seed": 0,
              *       "structured": "auto",
              *       "temperature": 0,
@@ -3718,6 +4255,18 @@ export interface components {
             tokens_per_min?: number | null;
         };
         /**
+         * Quality
+         * @description How well confidences fit outcomes; smaller is better. `log_loss` in nats.
+         */
+        Quality: {
+            /** Brier */
+            brier: number;
+            /** Ece */
+            ece: number;
+            /** Log Loss */
+            log_loss: number;
+        };
+        /**
          * Reader
          * @description A format that can be imported. `columns`: whether the user says which column means what.
          */
@@ -3752,7 +4301,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "new" | "predicted" | "in_progress" | "labelled" | "skipped";
+            status: "new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped";
         };
         /**
          * Region
@@ -3796,6 +4345,12 @@ export interface components {
          */
         RegionQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
             /**
              * Gate
              * @default 0.9
@@ -3874,6 +4429,12 @@ export interface components {
          */
         RelationQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
             /** From Question */
             from_question: string;
             /**
@@ -3975,6 +4536,42 @@ export interface components {
         Renewed: {
             /** Renewed */
             renewed: number;
+        };
+        /**
+         * Report
+         * @description What calibration does for a predictor's confidences.
+         *
+         *     Attributes:
+         *         calibration: Fitted on all reviews.
+         *         before: Raw confidences.
+         *         after: Calibrated ones, each by a map that was not fitted on it (cross-fitted).
+         *         worth: Reviews drawn at random that would say as much; less than `n` where a few stand for many answers.
+         *         auroc: How well confidence tells right from wrong answers; 0.5 is chance. None when all are right or wrong.
+         *         curve_before: Reliability of raw confidences, ten bins of equal mass.
+         *         curve_after: The same, cross-fitted.
+         */
+        Report: {
+            after?: components["schemas"]["Quality"] | null;
+            /** Auroc */
+            auroc: number | null;
+            before?: components["schemas"]["Quality"] | null;
+            calibration: components["schemas"]["Calibration"];
+            /**
+             * Curve After
+             * @default []
+             */
+            curve_after: components["schemas"]["Bin"][];
+            /**
+             * Curve Before
+             * @default []
+             */
+            curve_before: components["schemas"]["Bin"][];
+            /** N */
+            n: number;
+            /** Right */
+            right: number;
+            /** Worth */
+            worth: number;
         };
         /**
          * Reread
@@ -4207,6 +4804,12 @@ export interface components {
         ScalarQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
             /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
+            /**
              * Gate
              * @default 0.9
              */
@@ -4250,6 +4853,21 @@ export interface components {
              * @default
              */
             unit: string;
+        };
+        /**
+         * Share
+         * @description How frequent a label is.
+         *
+         *     Attributes:
+         *         said: Share of answers in which the model chose it.
+         *         share: Estimated of its true share.
+         */
+        Share: {
+            /** Label */
+            label: string;
+            /** Said */
+            said: number;
+            share: components["schemas"]["Estimated"];
         };
         /**
          * ShownExample
@@ -4337,7 +4955,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "new" | "predicted" | "in_progress" | "labelled" | "skipped";
+            status: "new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped";
         };
         /**
          * Span
@@ -4383,6 +5001,12 @@ export interface components {
         SpanQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
             /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
+            /**
              * Gate
              * @default 0.9
              */
@@ -4418,6 +5042,42 @@ export interface components {
              * @default false
              */
             retired: boolean;
+        };
+        /**
+         * Step
+         * @description One threshold, and what is known of the answers from it on.
+         *
+         *     Attributes:
+         *         above: Raw confidence from which on answers count.
+         *         confidence: The same, calibrated.
+         *         waiting: Answers there that nobody reviewed or accepted yet.
+         *         coverage: Share of all answers that lie there.
+         *         audits: Random checks that tell about them; `wrong` of these were wrong.
+         *         interval: Of the accuracy, exact, two-sided 95 %.
+         *         at_least: Accuracy that is shown with the promised certainty (exact, one-sided).
+         *         proven: Whether the promise is shown for this threshold alone.
+         *         more: Further audits that would show it if errors go on at the rate seen; None: not in sight.
+         */
+        Step: {
+            /** Above */
+            above: number;
+            /** At Least */
+            at_least: number;
+            /** Audits */
+            audits: number;
+            /** Confidence */
+            confidence: number;
+            /** Coverage */
+            coverage: number;
+            interval: components["schemas"]["Interval"];
+            /** More */
+            more: number | null;
+            /** Proven */
+            proven: boolean;
+            /** Waiting */
+            waiting: number;
+            /** Wrong */
+            wrong: number;
         };
         /**
          * Submission
@@ -4477,6 +5137,12 @@ export interface components {
          */
         TextQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
             /**
              * Gate
              * @default 0.9
@@ -4577,6 +5243,12 @@ export interface components {
          */
         TrackQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
             /**
              * Gate
              * @default 0.9
@@ -4695,6 +5367,75 @@ export interface components {
             };
         };
         /**
+         * TrustView
+         * @description What is known of a predictor's answers, to one question or as a whole.
+         *
+         *     Attributes:
+         *         question: None for whole assets: right only where every answer is, as sure as the least sure one.
+         *         reviewed: Answers people judged; `random` of them were drawn at random.
+         *         unsure: Answers without a confidence: they can be checked but not accepted.
+         *         steps: Thresholds, strict to loose.
+         *         chosen: Index of the loosest step that may be promised.
+         *         waiting_audits: Drawn audits that nobody answered yet.
+         *         verdict: The stop rule in words.
+         *         acceptances: Newest first.
+         */
+        TrustView: {
+            /** Acceptances */
+            acceptances?: components["schemas"]["Acceptance"][];
+            /** Chosen */
+            chosen?: number | null;
+            /**
+             * Fewest Audits
+             * @default 0
+             */
+            fewest_audits: number;
+            outlook?: components["schemas"]["Outlook"] | null;
+            /** Predictor */
+            predictor?: string | null;
+            /** Predictors */
+            predictors: components["schemas"]["PredictorChoice"][];
+            /**
+             * @default {
+             *       "accuracy": 0.95,
+             *       "certainty": 0.95
+             *     }
+             */
+            promise: components["schemas"]["Promise"];
+            /** Question */
+            question?: string | null;
+            /**
+             * Random
+             * @default 0
+             */
+            random: number;
+            report?: components["schemas"]["Report"] | null;
+            /**
+             * Reviewed
+             * @default 0
+             */
+            reviewed: number;
+            /** Shares */
+            shares?: components["schemas"]["Share"][];
+            /** Steps */
+            steps?: components["schemas"]["Step"][];
+            /**
+             * Unsure
+             * @default 0
+             */
+            unsure: number;
+            /**
+             * Verdict
+             * @default
+             */
+            verdict: string;
+            /**
+             * Waiting Audits
+             * @default 0
+             */
+            waiting_audits: number;
+        };
+        /**
          * Turn
          * @description An asset handed to a person, with all that is needed to show it.
          *
@@ -4715,7 +5456,7 @@ export interface components {
              * Why
              * @enum {string}
              */
-            why: "least_confident" | "audit" | "not_predicted" | "arrival" | "random" | "sent_back" | "again";
+            why: "least_confident" | "audit" | "sample" | "not_predicted" | "arrival" | "random" | "sent_back" | "again";
             /** Why Text */
             why_text: string;
         };
@@ -4810,51 +5551,6 @@ export interface components {
             notes: string;
             /** Title */
             title: string;
-        };
-        /**
-         * Preview
-         * @description What a file holds, before anything is imported.
-         *
-         *     Attributes:
-         *         mapping: As given, else guessed.
-         *         rows: The first rows as the mapping reads them.
-         *         suggested: An ontology made from columns or annotations that look like labels; None when there are none.
-         */
-        labelwright__flows__ingest__Preview: {
-            /** Columns */
-            columns: components["schemas"]["Column"][];
-            /** Format */
-            format: string;
-            mapping: components["schemas"]["Mapping"];
-            /** Needs Mapping */
-            needs_mapping: boolean;
-            /** Problems */
-            problems: components["schemas"]["Problem"][];
-            /** Rows */
-            rows: {
-                [key: string]: unknown;
-            }[];
-            suggested?: components["schemas"]["Ontology"] | null;
-        };
-        /**
-         * Preview
-         * @description The exact prompt for one asset, and where its examples come from.
-         */
-        labelwright__flows__prompts__Preview: {
-            /** Examples */
-            examples: components["schemas"]["ShownExample"][];
-            /** Examples Note */
-            examples_note: string;
-            /** Messages */
-            messages: components["schemas"]["Message"][];
-            /** Output Schema */
-            output_schema: {
-                [key: string]: unknown;
-            } | null;
-            /** Problems */
-            problems: components["schemas"]["Problem"][];
-            /** Prompt Tokens */
-            prompt_tokens: number;
         };
     };
     responses: never;
@@ -5139,7 +5835,7 @@ export interface operations {
     list_assets: {
         parameters: {
             query?: {
-                status?: ("new" | "predicted" | "in_progress" | "labelled" | "skipped") | null;
+                status?: ("new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped") | null;
                 label?: string | null;
                 confidence_below?: number | null;
                 confidence_above?: number | null;
@@ -5912,7 +6608,7 @@ export interface operations {
     list_jobs: {
         parameters: {
             query?: {
-                kind?: ("import" | "export" | "predict" | "learn") | null;
+                kind?: ("import" | "export" | "predict" | "learn" | "accept") | null;
             };
             header?: never;
             path: {
@@ -6315,7 +7011,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["labelwright__flows__prompts__Preview"];
+                    "application/json": components["schemas"]["Preview"];
                 };
             };
             /** @description Validation Error */
@@ -6955,6 +7651,176 @@ export interface operations {
             };
         };
     };
+    view_trust: {
+        parameters: {
+            query?: {
+                predictor?: string | null;
+                question?: string | null;
+                accuracy?: number;
+                certainty?: number;
+                within?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrustView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    accept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    revert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                acceptance_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    draw_audits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAudits"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audits"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    drop_audits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audits"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     unskip: {
         parameters: {
             query?: never;
@@ -7424,7 +8290,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["labelwright__flows__ingest__Preview"];
+                    "application/json": components["schemas"]["FilePreview"];
                 };
             };
             /** @description Validation Error */

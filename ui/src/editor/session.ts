@@ -161,9 +161,10 @@ export function target(state: State, given: Fixed): Range | null {
 
 /** Every span of every question, lowest confidence first; people's spans, which have none, last and in text order. */
 export function byDoubt(state: State, given: Fixed): { question: string; span: Span; suggested: boolean }[] {
-  const all = given.questions.flatMap((q) =>
-    spansOf(state.doc, q.id).map((span) => ({ question: q.id, span, suggested: slotOf(state.doc, q.id).suggested.includes(span.id) })),
-  );
+  const all = given.questions.flatMap((q) => {
+    const suggested = new Set(slotOf(state.doc, q.id).suggested);
+    return spansOf(state.doc, q.id).map((span) => ({ question: q.id, span, suggested: suggested.has(span.id) }));
+  });
   const doubt = (s: { span: Span; suggested: boolean }): number => (s.suggested ? (s.span.score ?? 1) : 2);
   return all.sort((a, b) => doubt(a) - doubt(b) || a.span.start - b.span.start);
 }

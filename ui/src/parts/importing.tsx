@@ -9,7 +9,7 @@ import { Trouble } from "./state";
 import { zipOf } from "./zip";
 
 export type Upload = Noun<"Upload">;
-export type FilePreview = Noun<"labelwright__flows__ingest__Preview">;
+export type FilePreview = Noun<"FilePreview">;
 export type Mapping = Noun<"Mapping">;
 
 /**

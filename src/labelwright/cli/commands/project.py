@@ -27,12 +27,12 @@ def list_projects(home: Home = None, database: Database = None) -> None:
     from labelwright.flows import setup
 
     with workbench(home, database) as bench:
-        table = Table("id", "name", "new", "predicted", "labelled", "skipped", box=None)
+        table = Table("id", "name", "new", "predicted", "accepted", "labelled", "skipped", box=None)
         for card in setup.list_projects(bench, local_person(bench)):
             c = card.counts
             table.add_row(
                 str(card.project.id), card.project.name, str(c["new"]), str(c["predicted"]),
-                str(c["labelled"]), str(c["skipped"]),
+                str(c["accepted"]), str(c["labelled"]), str(c["skipped"]),
             )  # fmt: skip
         Console().print(table)
 

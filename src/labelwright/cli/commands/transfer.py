@@ -106,7 +106,13 @@ def export_project(
         str, typer.Option("--format", help="labelwright, csv, conll, spacy, label_studio, parquet.")
     ] = "labelwright",
     which: Annotated[str, typer.Option("--which", help="latest or majority.")] = "latest",
-    include: Annotated[str, typer.Option("--include", help="all, answered or labelled.")] = "all",
+    include: Annotated[
+        str,
+        typer.Option(
+            "--include",
+            help="all, answered, labelled, or trusted (labelled by people or accepted from a model).",
+        ),
+    ] = "all",
     home: Home = None,
     database: Database = None,
 ) -> None:

@@ -84,7 +84,7 @@ async def upload(request: Request, actor: SignedIn, bench: Bench, name: str) -> 
 
 
 @router.post("/uploads/{upload_id}/preview")
-def preview(upload_id: str, actor: SignedIn, bench: Bench, body: PreviewWanted) -> ingest.Preview:
+def preview(upload_id: str, actor: SignedIn, bench: Bench, body: PreviewWanted) -> ingest.FilePreview:
     """Columns, first rows, a guessed mapping and a suggested ontology; stores nothing."""
     return ingest.preview(bench, actor, upload_id, body.format, body.mapping)
 

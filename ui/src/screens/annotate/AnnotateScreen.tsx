@@ -19,9 +19,12 @@ import { t } from "../../strings";
 import { canDecide } from "./decidable";
 import { Panel, scale } from "./Panel";
 import { useQueue, type Queue, type Turn } from "./queue";
+import { Evidence } from "./Evidence";
 import { SyncState } from "./SyncState";
 import { TextStage } from "./TextStage";
 import { useWork } from "./useWork";
+
+const NO_PIECES: readonly { readonly start: number }[] = [];
 
 export default function AnnotateScreen() {
   const project = Number(useParams()["id"]);
@@ -352,13 +355,14 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
     // The region takes the single keys; they never fire while a field outside of it has the focus.
     <div className="lw-work" ref={region} tabIndex={-1} onKeyDown={(event) => { press(event.nativeEvent); }} onClick={refocus}>
       <main className="lw-stage" id="main">
-        <TextStage given={given} state={state} dispatch={dispatch} />
+        <TextStage given={given} state={state} pieces={turn.prediction?.pieces ?? NO_PIECES} dispatch={dispatch} />
         <Metadata turn={turn} />
       </main>
       <aside className="lw-side" aria-label={t("annotate.labels")}>
         {lacking.length > 0 && <Alert color="yellow" role="alert" mb="sm">{t("annotate.missing", { names: lacking.map((q) => q.name).join(", ") })}</Alert>}
         {state.moving && <Alert mb="sm">{t("annotate.moveBorders")}</Alert>}
         <Panel given={given} state={state} turn={turn} dispatch={dispatch} />
+        {turn.prediction && <Evidence prediction={turn.prediction} questions={given.questions} go={(start) => { dispatch({ type: "place", point: start }); }} />}
       </aside>
       <footer className="lw-foot">
         <Button size="xs" variant="default" onClick={back} rightSection={<kbd>{keyOf("take-back")}</kbd>}>{t("annotate.takeBack")}</Button>

@@ -1,5 +1,6 @@
 /** The side panel: every question with its labels and keys, and the marked spans, lowest confidence first. */
 import { Button, NumberInput, Textarea, UnstyledButton } from "@mantine/core";
+import { memo } from "react";
 
 import { isAsked, slotOf } from "../../editor/document";
 import { byDoubt, type Event, type Fixed, type State } from "../../editor/session";
@@ -177,12 +178,24 @@ function LabelRow({ label, digit, role, on, suggested, press }: { label: Label; 
   );
 }
 
-function SpanList({ question, given, state, dispatch }: { question: Question & { kind: "span" }; given: Fixed; state: State; dispatch: Props["dispatch"] }) {
+const MOST_ROWS = 200;
+
+interface SpanListProps {
+  readonly question: Question & { kind: "span" };
+  readonly given: Fixed;
+  readonly state: State;
+  readonly dispatch: Props["dispatch"];
+}
+
+/** Drawn anew when the answers or the picked span change, not with every move of the caret: a book has thousands. */
+const SpanList = memo(ListOfSpans, (a, b) => a.state.doc === b.state.doc && a.state.picked === b.state.picked && a.given === b.given && a.question === b.question);
+
+function ListOfSpans({ question, given, state, dispatch }: SpanListProps) {
   const all = byDoubt(state, given).filter((each) => each.question === question.id);
   if (all.length === 0) return <p className="lw-dim">{t("annotate.noSpans")}</p>;
   return (
     <ul className="lw-spans" aria-label={t("annotate.spans")}>
-      {all.map(({ span, suggested }) => {
+      {all.slice(0, MOST_ROWS).map(({ span, suggested }) => {
         const label = question.labels.find((l) => l.id === span.label);
         const words = given.table.slice(span.start, span.end);
         const who = suggested ? t("annotate.byModel") : t("annotate.byPerson");
@@ -204,6 +217,7 @@ function SpanList({ question, given, state, dispatch }: { question: Question & {
           </li>
         );
       })}
+      {all.length > MOST_ROWS && <li className="lw-dim">{t("annotate.moreSpans", { n: all.length - MOST_ROWS })}</li>}
     </ul>
   );
 }

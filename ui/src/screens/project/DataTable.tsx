@@ -14,7 +14,7 @@ import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
 import type { TabProps } from "./ProjectScreen";
 
-const STATUSES = ["new", "predicted", "in_progress", "labelled", "skipped"] as const;
+const STATUSES = ["new", "predicted", "accepted", "in_progress", "labelled", "skipped"] as const;
 
 /** A number in [0, 1] from the address; null for anything else. */
 function part(value: string | null): number | null {

@@ -32,7 +32,7 @@ export default function ExportTab({ project }: TabProps) {
             {(formats.data?.writers ?? []).map((w) => <Radio key={w.name} value={w.name} label={w.title} description={[w.notes, w.needs].filter((x) => x !== "" && x !== undefined).join(" ")} />)}
           </Stack>
         </Radio.Group>
-        <Select label={t("export.include")} allowDeselect={false} value={include} onChange={(v) => { setInclude(v ?? "all"); }} data={[{ value: "all", label: t("export.all") }, { value: "answered", label: t("export.answered") }, { value: "labelled", label: t("export.labelled") }]} />
+        <Select label={t("export.include")} allowDeselect={false} value={include} onChange={(v) => { setInclude(v ?? "all"); }} data={[{ value: "all", label: t("export.all") }, { value: "answered", label: t("export.answered") }, { value: "labelled", label: t("export.labelled") }, { value: "trusted", label: t("export.trusted") }]} />
         <Select label={t("export.which")} allowDeselect={false} value={which} onChange={(v) => { setWhich(v ?? "latest"); }} data={[{ value: "latest", label: t("export.latest") }, { value: "majority", label: t("export.majority") }]} />
         {start.isError && <Trouble error={start.error} />}
         <Button loading={start.isPending} onClick={() => { start.mutate(); }} style={{ alignSelf: "flex-start" }}>{t("export.start")}</Button>

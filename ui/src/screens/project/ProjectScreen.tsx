@@ -15,6 +15,7 @@ const SCREENS = {
   data: lazy(() => import("./DataTable")),
   questions: lazy(() => import("./Questions")),
   prompts: lazy(() => import("./PromptStudio")),
+  trust: lazy(() => import("./TrustTab")),
   runs: lazy(() => import("./Runs")),
   import: lazy(() => import("./ImportTab")),
   export: lazy(() => import("./ExportTab")),

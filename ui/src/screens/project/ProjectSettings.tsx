@@ -43,6 +43,8 @@ export default function ProjectSettings({ project, view }: TabProps) {
         <Textarea label={t("projectSettings.description")} autosize value={description} onChange={(e) => { setDescription(e.currentTarget.value); }} />
         <Select label={t("projectSettings.order")} allowDeselect={false} value={s.order ?? "uncertain"} onChange={(v) => { change({ order: (v ?? "uncertain") as "uncertain" }); }} data={[{ value: "uncertain", label: t("projectSettings.uncertain") }, { value: "random", label: t("projectSettings.random") }, { value: "arrival", label: t("projectSettings.arrival") }]} />
         <NumberInput label={t("projectSettings.audit")} min={0} max={1} step={0.05} value={s.audit_share ?? 0.1} onChange={(v) => { change({ audit_share: Number(v) }); }} />
+        <NumberInput label={t("projectSettings.auditAccepted")} min={0} max={1} step={0.01} value={s.audit_accepted ?? 0.05} onChange={(v) => { change({ audit_accepted: Number(v) }); }} />
+        <Checkbox label={t("projectSettings.revertBroken")} checked={s.revert_when_broken ?? false} onChange={(e) => { change({ revert_when_broken: e.currentTarget.checked }); }} />
         <NumberInput label={t("projectSettings.people")} min={1} max={20} value={s.people_per_asset ?? 1} onChange={(v) => { change({ people_per_asset: Number(v) }); }} />
         <NumberInput label={t("projectSettings.learnEvery")} min={0} value={s.learn_every ?? 10} onChange={(v) => { change({ learn_every: Number(v) }); }} />
         <NumberInput label={t("projectSettings.batch")} min={1} value={s.batch_size ?? 100} onChange={(v) => { change({ batch_size: Number(v) }); }} />

@@ -14,6 +14,7 @@ export const TABS: readonly Tab[] = [
   { path: "/data", title: "project.data", reviewers: true, managers: false },
   { path: "/questions", title: "project.ontology", reviewers: false, managers: true },
   { path: "/prompts", title: "project.prompts", reviewers: true, managers: true },
+  { path: "/trust", title: "trust.title", reviewers: true, managers: false },
   { path: "/runs", title: "project.runs", reviewers: true, managers: true },
   { path: "/import", title: "project.import", reviewers: true, managers: true },
   { path: "/export", title: "project.export", reviewers: true, managers: true },
