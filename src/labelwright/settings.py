@@ -26,6 +26,7 @@ class Settings(Value):
         behind_tls: A proxy in front ends TLS; cookies are then marked Secure.
         workers: Background threads in this process; 0 leaves jobs to `labelwright worker`.
         reserve_mb: Imports stop when less disk space than this is left, so that submits still work.
+        cache_mb: Size of the cache of models' replies; 0 turns it off.
     """
 
     home: Path
@@ -36,6 +37,7 @@ class Settings(Value):
     behind_tls: bool = False
     workers: int = Field(default=2, ge=0, le=64)
     reserve_mb: int = Field(default=200, ge=0)
+    cache_mb: int = Field(default=500, ge=0, le=1_000_000)
 
     @classmethod
     def read(
@@ -47,7 +49,7 @@ class Settings(Value):
             "home": home,
             "database_url": environ.get("LABELWRIGHT_DATABASE_URL") or f"sqlite:///{home / 'labelwright.db'}",
         }
-        for name in ("host", "port", "workers", "reserve_mb", "behind_tls"):
+        for name in ("host", "port", "workers", "reserve_mb", "cache_mb", "behind_tls"):
             if environ.get(f"LABELWRIGHT_{name.upper()}"):
                 values[name] = environ[f"LABELWRIGHT_{name.upper()}"]
         if environ.get("LABELWRIGHT_HOST_NAMES"):

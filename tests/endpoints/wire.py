@@ -163,7 +163,7 @@ class WireServer:
         seen.authorizations.append(headers.get("authorization", ""))
         seen.paths.append(path)
         call = Call(method, path, headers, body, writer, seen.requests)
-        if self._keep_bodies and body:
+        if self._keep_bodies and body and "json" in headers.get("content-type", ""):
             seen.bodies.append(call.json)
         try:
             await self.answer(call)

@@ -10,7 +10,7 @@ from labelwright.core.access import Actor
 from labelwright.core.errors import Conflict, Invalid
 from labelwright.core.predictor import ExamplePolicy, Run
 from labelwright.core.project import ProjectSettings
-from labelwright.flows import annotate, jobs, models, people, predict, prompts
+from labelwright.flows import annotate, carry, jobs, models, people, predict, prompts
 from labelwright.store import run as runs
 from labelwright.store import tables as t
 from labelwright.workbench import Workbench
@@ -160,7 +160,7 @@ def test_a_restart_between_the_review_and_the_start_loses_nothing_and_repeats_no
         small.submit(asset_id)
     # Two workers died over the job: one before it did anything, one right after the batch was made.
     [job] = [j for j in jobs.list_jobs(small.bench, small.ana, small.project.id) if j.state == "queued"]
-    predict._follow_reviewed(small.bench, small.project.id, job.params["after"], job.id)
+    carry._follow_reviewed(small.bench, small.project.id, job.params["after"], job.id)
     with small.bench.store.write() as tx:
         assert runs.waiting_of_job(tx, job.id) != []
     jobs.run_all(small.bench)

@@ -1,4 +1,4 @@
-"""Only the pool opens connections: nothing else in the package imports what can."""
+"""Only the pool's wire opens connections: nothing else in the package imports what can."""
 
 import ast
 from pathlib import Path
@@ -13,7 +13,7 @@ CAN_CONNECT = {
 ALLOWED = {
     # Looks names up for the pool.
     "providers/privacy.py": {"aiohttp", "socket"},
-    "providers/pool.py": {"aiohttp"},
+    "providers/wire.py": {"aiohttp"},
     # Names this machine; opens nothing.
     "flows/jobs.py": {"socket"},
     # Listens.
@@ -31,7 +31,7 @@ def imported(path: Path) -> set[str]:
     return {known for name in found for known in CAN_CONNECT if name == known or name.startswith(known + ".")}
 
 
-def test_nothing_but_the_pool_can_open_a_connection() -> None:
+def test_nothing_but_the_wire_can_open_a_connection() -> None:
     found = {
         str(path.relative_to(ROOT)): imported(path)
         for path in ROOT.rglob("*.py")
@@ -40,4 +40,4 @@ def test_nothing_but_the_pool_can_open_a_connection() -> None:
     }
     unexpected = {name: used - ALLOWED.get(name, set()) for name, used in found.items()}
     assert {name: used for name, used in unexpected.items() if used} == {}
-    assert found["providers/pool.py"] == {"aiohttp"}
+    assert found["providers/wire.py"] == {"aiohttp"}

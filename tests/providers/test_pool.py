@@ -282,7 +282,8 @@ def test_a_field_the_endpoint_does_not_know_is_left_out_from_then_on(
     asked = [question(str(i), output_schema=SCHEMA, top_logprobs=5) for i in range(5)]
     outcomes = ask(pool, scripted, asked, concurrency=1)
     assert outcomes.kinds == {"reply": 5}
-    assert scripted.chats == 7
+    # The one that waited for its turn meanwhile may learn one of the two for itself.
+    assert scripted.chats in (7, 8)
 
 
 def test_known_capabilities_save_the_detour(pool: Pool, scripted: ScriptedServer) -> None:
@@ -365,25 +366,28 @@ def test_back_off_grows_up_to_its_cap_with_full_jitter() -> None:
 def test_refusals_halve_the_concurrency_and_answers_raise_it_again() -> None:
     import asyncio
 
-    from labelwright.providers.lane import Lane
+    from labelwright.providers.lane import Lane, Limits
 
     async def story() -> list[float]:
         lane = Lane(lambda: 5.0, asyncio.sleep, BreakerPolicy())
-        lane.enter(16)
+        asker = lane.enter(Limits(16))
         limits = [lane.limit]
-        for _ in range(3):  # one burst: all sent before the first halving
-            lane.in_flight += 1
-            lane.done(RateLimited("slow"), sent_at=4.0)
-        limits.append(lane.limit)
+        burst = [await lane.permit(asker, 1.0) for _ in range(10)]
+        for ticket in burst:  # one burst: all sent before the first halving
+            assert ticket is not None
+            ticket.sent_at = 4.0 if lane.limit == 16 else -2.0
+            lane.done(ticket, RateLimited("slow"))
+            limits.append(lane.limit)
         for _ in range(8):
-            lane.in_flight += 1
-            lane.done(None, sent_at=6.0)
-        limits.append(lane.limit)
-        return limits
+            ticket = await lane.permit(asker, 1.0)
+            assert ticket is not None
+            lane.done(ticket, None)
+        return [*limits, lane.limit]
 
-    start, halved, raised = asyncio.run(story())
-    assert (start, halved) == (16.0, 8.0)
-    assert 8.9 < raised < 9.1
+    limits = asyncio.run(story())
+    # Five refusals could be chance; the sixth among fifty answers is a sign.
+    assert limits[:6] == [16.0] * 6 and limits[6:11] == [8.0] * 5
+    assert 8.9 < limits[-1] < 9.1
 
 
 def test_a_dead_endpoint_is_left_alone_after_a_few_failures(pool: Pool) -> None:

@@ -207,6 +207,40 @@ def test_a_removed_provider_pauses_its_run(api: Api) -> None:
     assert json.dumps(view)
 
 
+def test_prices_are_a_table_that_is_edited_imported_and_never_zero_when_unknown(api: Api) -> None:
+    row = {"model": "script*", "input_usd_per_mtok": 1, "output_usd_per_mtok": 2, "batch_multiplier": 0.5}
+    provider = api.provider(prices=[row, {"model": "*", "input_usd_per_mtok": 8, "output_usd_per_mtok": 9}])
+    path = f"/providers/{provider['id']}"
+    assert [each["model"] for each in provider["prices"]] == ["script*", "*"] and provider[
+        "input_usd_per_mtok"
+    ] == 8
+    assert api.call("PATCH", path, {"output_usd_per_mtok": 5})["output_usd_per_mtok"] == 5
+    gone = api.call("PATCH", path, {"input_usd_per_mtok": None, "output_usd_per_mtok": None})
+    assert [each["model"] for each in gone["prices"]] == ["script*"]
+    assert api.call("PATCH", path, {"input_usd_per_mtok": 1}, 422)["code"] == "half_price"
+    assert api.call("PUT", f"{path}/prices", [row, row | {"model": "SCRIPT*"}], 422)["code"] == "price_twice"
+    assert api.call("PUT", f"{path}/prices", [row | {"input_usd_per_mtok": -1}], 422)
+    taken = api.call(
+        "POST", f"{path}/prices/import", {"text": "model,input,output\na,1,2\nb,x,2\n", "only": ["a", "b"]}
+    )
+    assert taken["taken"] == 1 and len(taken["problems"]) == 1 and len(taken["prices"]) == 2
+    assert api.call("POST", f"{path}/prices/import", {"text": "{}"}, 422)["code"] == "no_prices"
+    base = f"/projects/{api.project.id}"
+    unknown = api.call("POST", f"{base}/estimates", {"plan": api.plan(provider) | {"model": "other"}})
+    assert unknown["usd"] is None and "price of this model" in unknown["note"]
+    later = api.call("POST", f"{base}/estimates", {"plan": api.plan(provider), "how": "batch"})
+    assert later["usd"] is not None
+
+
+def test_the_cache_is_seen_and_cleared_and_a_run_can_pass_it_by(api: Api) -> None:
+    base = f"/projects/{api.project.id}"
+    run = {"plan": api.plan(api.provider()), "batch_size": 5, "use_cache": False}
+    assert api.call("POST", f"{base}/runs", run, 201)["use_cache"] is False
+    jobs.run_all(api.bench)
+    assert api.call("GET", f"{base}/cache")["replies"] == 5
+    assert api.call("DELETE", f"{base}/cache") == {"cleared": 5}
+
+
 def test_plans_are_compared_on_gold_over_http(api: Api) -> None:
     from tests.factories import NEGATIVE, POSITIVE
     from tests.flows.test_compare import make_gold

@@ -53,11 +53,17 @@ class Token(TokenChance):
 
 
 class Usage(Value):
-    """Tokens billed for one attempt; None where the server did not say."""
+    """Tokens billed for one attempt; None where the server did not say.
+
+    Attributes:
+        cached_tokens: Of the prompt's, those the provider had in its own cache.
+        reasoning_tokens: Of the answer's, those nobody sees.
+    """
 
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 class Reply(Value):
@@ -70,6 +76,7 @@ class Reply(Value):
         latency_s: Wall seconds of the last attempt.
         attempts: How many times it was sent.
         usage: Summed over all attempts.
+        cached: Taken from this installation's own cache: nothing was sent or billed.
     """
 
     text: str
@@ -78,5 +85,6 @@ class Reply(Value):
     usage: Usage = Usage()
     latency_s: float = 0.0
     attempts: int = 1
+    cached: bool = False
     model: str = ""
     tag: str = ""

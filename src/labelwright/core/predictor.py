@@ -193,6 +193,10 @@ RunState = Literal["queued", "running", "paused", "done", "cancelled", "failed"]
 """`failed` always comes with `stop_reason`; `paused` by a person, by the cost cap, or by a provider that stopped."""
 
 
+How = Literal["now", "batch"]
+"""`now`: answers as fast as the endpoint gives them; `batch`: through the provider's batch API, cheaper, within 24 h."""
+
+
 class NextBatch(Value):
     """The batch that follows a run once people have reviewed this one.
 
@@ -215,6 +219,11 @@ class Run(Value):
     Attributes:
         kind: `batch` fills the queue; `trial` is a sample in the prompt studio that leaves the queue alone.
         failures: Failed assets by cause.
+        how: Asked at once, or through the provider's batch API.
+        use_cache: Whether replies of this installation's cache count.
+        cached_tokens: Prompt tokens the provider had in its cache, part of `prompt_tokens`.
+        reasoning_tokens: Part of `completion_tokens`.
+        from_cache: Replies taken from this installation's cache; they cost nothing.
         cost_usd: Sum over every attempt, failed ones too; None when the price is unknown.
         cost_cap_usd: The run pauses before it would pass this.
         rate_per_s: Finished assets per second over the recent past; None before there is one.
@@ -237,6 +246,11 @@ class Run(Value):
     failures: dict[str, int] = Field(default_factory=dict)
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    from_cache: int = 0
+    how: How = "now"
+    use_cache: bool = True
     cost_usd: Decimal | None = None
     cost_cap_usd: Decimal | None = None
     rate_per_s: float | None = None

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
+from labelwright.core.price import Price
 from labelwright.core.value import Name, Probability, Value
 
 Modality = Literal["text", "image", "video"]
@@ -68,7 +69,10 @@ class Provider(Value):
         has_key: Whether a key is stored.
         key_env: Name of an environment variable that holds the key, instead of a stored one.
         models: Model names offered to the user.
-        input_usd_per_mtok: Price of a million prompt tokens; None when unknown (cost is then unknown, not zero).
+        prices: What its models cost; the cost of a model without a row is unknown, not zero.
+        requests_per_min: Most requests sent in a minute by one process; None for no limit of ours.
+        tokens_per_min: Most tokens, prompt and answer together, likewise.
+        hedge: Ask a second time when an answer takes longer than 19 of 20 do; the first one counts, both are billed.
         capabilities: What a probe found; None before the first probe.
     """
 
@@ -79,11 +83,30 @@ class Provider(Value):
     has_key: bool = False
     key_env: str = ""
     models: tuple[str, ...] = ()
-    input_usd_per_mtok: float | None = Field(default=None, ge=0)
-    output_usd_per_mtok: float | None = Field(default=None, ge=0)
+    prices: tuple[Price, ...] = ()
     concurrency: int = Field(default=8, ge=1, le=512)
+    requests_per_min: int | None = Field(default=None, ge=1, le=10_000_000)
+    tokens_per_min: int | None = Field(default=None, ge=1, le=10_000_000_000)
+    hedge: bool = False
     timeout_s: float = Field(default=120.0, gt=0, le=3_600)
     capabilities: "Capabilities | None" = None
+
+    @property
+    def price_of_any(self) -> Price | None:
+        """The undated row `*`: what models without a row of their own cost."""
+        return next((price for price in self.prices if price.model == "*" and price.valid_from is None), None)
+
+    @computed_field(description="USD per million prompt tokens of the row `*`; null when there is none")  # type: ignore[prop-decorator]
+    @property
+    def input_usd_per_mtok(self) -> float | None:
+        """Of the row `*`."""
+        return None if self.price_of_any is None else self.price_of_any.input_usd_per_mtok
+
+    @computed_field(description="USD per million answer tokens of the row `*`; null when there is none")  # type: ignore[prop-decorator]
+    @property
+    def output_usd_per_mtok(self) -> float | None:
+        """Of the row `*`."""
+        return None if self.price_of_any is None else self.price_of_any.output_usd_per_mtok
 
 
 class Capabilities(Value):
@@ -98,6 +121,7 @@ class Capabilities(Value):
     top_logprobs_max: int = 0
     models: tuple[str, ...] = ()
     context_tokens: int | None = None
+    batches: bool = False
     tokenizer: Literal["", "llama.cpp", "vllm"] = ""
     checked_at: datetime
 

@@ -206,7 +206,14 @@ def start_comparison(
             )
         share = None if cost_cap_usd is None else cost_cap_usd / len(plans)
         ids = predict.add_trials(
-            tx, workbench, project, plans, chosen, {"on": "gold", "gold": gold}, actor, cost_cap_usd=share
+            tx,
+            workbench,
+            project,
+            plans,
+            chosen,
+            {"on": "gold", "gold": gold, "use_cache": False},
+            actor,
+            cost_cap_usd=share,
         )
         for run_id in ids:
             row = runs.get(tx, project_id, run_id)

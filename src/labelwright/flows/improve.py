@@ -141,7 +141,7 @@ def draft_definition(
     ]  # fmt: skip
     request = ask_definition(ontology, question, label, mistakes, model)
     reply = workbench.pool.ask_one(endpoint, request, privacy=privacy)
-    usd = cost_usd(reply.usage, provider.input_usd_per_mtok, provider.output_usd_per_mtok)
+    usd = cost_usd(reply.usage, models.price(provider, model, workbench))
     proposal = read_definition(reply)
     sent = sum(len(mistake.texts) for mistake in mistakes)
     with workbench.store.write() as tx:

@@ -9,7 +9,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from labelwright.core.access import Action, Actor
@@ -31,6 +31,15 @@ Work = Callable[[Workbench, Job, "Control"], Report]
 
 class Stopped(Exception):
     """The work stopped because it was asked to; raised by `Control.check`."""
+
+
+class Later(Exception):
+    """There is nothing to do before a point in time; the job gives its worker free and sleeps until then."""
+
+    def __init__(self, at: datetime) -> None:
+        """Sleep until `at` (UTC)."""
+        super().__init__(at.isoformat())
+        self.at = at
 
 
 class Control:
@@ -104,7 +113,7 @@ def work_for(kind: JobKind) -> Work:
 
             return run_export
         case "predict":
-            from labelwright.flows.predict import run_predict
+            from labelwright.flows.carry import run_predict
 
             return run_predict
         case "learn":
@@ -170,6 +179,8 @@ def run_next(workbench: Workbench, worker: str, shutdown: threading.Event) -> bo
             columns = {"state": "cancelled", "finished_at": workbench.now(), "message": "cancelled"}
         else:
             columns = {"state": "queued", "worker": None, "lease_until": None}
+    except Later as later:
+        columns = {"state": "queued", "worker": None, "lease_until": None, "wake_at": later.at}
     except LabelwrightError as error:
         message = f"{error.message}. {error.hint}" if error.hint else error.message
         columns = {"state": "failed", "message": message, "finished_at": workbench.now()}

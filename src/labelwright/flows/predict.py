@@ -10,19 +10,17 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from labelwright.core.access import Actor
-from labelwright.core.errors import Conflict, Invalid, LabelwrightError, NotFound
-from labelwright.core.job import Job
-from labelwright.core.predictor import PromptedModel, Run
+from labelwright.core.errors import Conflict, Invalid, NotFound
+from labelwright.core.predictor import How, PromptedModel, Run
 from labelwright.core.project import Project, Provider
 from labelwright.core.value import Value
-from labelwright.flows import asking, guard, prompts, series
-from labelwright.flows.jobs import Control, Report, Stopped
+from labelwright.flows import guard, models, prompts, series
 from labelwright.flows.prompts import Plan, ShownExample
-from labelwright.store import history, jobs
-from labelwright.store import project as projects
+from labelwright.store import history, jobs, remote, spending
 from labelwright.store import provider as providers
 from labelwright.store import run as runs
 from labelwright.store.db import Tx, lock_project
+from labelwright.store.remote import RemoteBatch
 from labelwright.workbench import Workbench
 
 
@@ -34,12 +32,21 @@ class FailedAsset(Value):
 
 
 class RunView(Value):
-    """A run with what a person wants to look into."""
+    """A run with what a person wants to look into.
+
+    Attributes:
+        confirmed: Assets whose prediction a person submitted unchanged.
+        usd_per_confirmed: Cost of the run over these; None while there is none, or the cost is unknown.
+        remote: What lies at the provider's batch API, or did last.
+    """
 
     run: Run
     failures_sample: dict[str, tuple[FailedAsset, ...]]
     examples: tuple[ShownExample, ...]
     plan: Plan | None = None
+    confirmed: int = 0
+    usd_per_confirmed: Decimal | None = None
+    remote: RemoteBatch | None = None
 
 
 # --- start ----------------------------------------------------------------------------------------------------------
@@ -54,6 +61,8 @@ def start_run(
     batch_size: int | None = None,
     batches: int | None = 1,
     cost_cap_usd: Decimal | None = None,
+    how: How = "now",
+    use_cache: bool = True,
     review_share: float | None = None,
 ) -> Run:
     """Queue a run over the next unpredicted assets; returns the first run of the series.
@@ -66,6 +75,8 @@ def start_run(
         batch_size: Assets per batch; the project's setting when None.
         batches: How many batches one after another; None for all that is left.
         cost_cap_usd: The series pauses before it would pass this.
+        how: At once, or through the provider's batch API.
+        use_cache: Take replies from the cache of this installation where it has them.
         review_share: Each further batch waits until people have reviewed this share of the one before it, so that its
             examples are their corrections; None to go on at once.
 
@@ -82,7 +93,7 @@ def start_run(
         raise Invalid("bad_share", "the share to review is above 0 and at most 1")
     with workbench.store.write() as tx:
         project = guard.project(tx, actor, project_id, "run_models")
-        _check_cap(tx, project, plan, cost_cap_usd)
+        _check_cap(tx, workbench, project, plan, cost_cap_usd)
         if plan.ontology_version not in (None, project.ontology_version):
             raise Invalid(
                 "old_questions",
@@ -93,6 +104,8 @@ def start_run(
             "plan": plan.model_dump(mode="json"),
             "batch_size": batch_size or project.settings.batch_size,
             "batches_left": None if batches is None else batches - 1,
+            "how": how,
+            "use_cache": use_cache,
             "review_share": review_share,
         }
         run_id = _add_batch(tx, workbench, project, plan, options, cost_cap_usd, actor.user_id)
@@ -110,16 +123,16 @@ def start_run(
         return _run(tx, project_id, run_id)
 
 
-def _check_cap(tx: Tx, project: Project, plan: Plan, cap: Decimal | None) -> None:
+def _check_cap(tx: Tx, workbench: Workbench, project: Project, plan: Plan, cap: Decimal | None) -> None:
     _, provider = prompts.predictor_of(tx, project, plan)
     if cap is None:
         return
     if not cap.is_finite() or cap <= 0:
         raise Invalid("bad_cap", "the cost cap is an amount above 0")
-    if provider.input_usd_per_mtok is None or provider.output_usd_per_mtok is None:
+    if models.price(provider, plan.model, workbench) is None:
         raise Invalid(
-            "no_price", f"the prices of {provider.name!r} are not set, so a cost cap cannot be kept",
-            "enter the prices of the provider, or start without a cap",
+            "no_price", f"the price of {plan.model!r} at {provider.name!r} is not set, so a cost cap cannot be kept",
+            "enter it in the price table of the provider, or start without a cap",
         )  # fmt: skip
 
 
@@ -139,7 +152,7 @@ def _add_batch(
         return None
     batch = runs.next_batch(tx, project.id)
     predictor, provider = prompts.predictor_of(tx, project, plan)
-    priced = provider.input_usd_per_mtok is not None and provider.output_usd_per_mtok is not None
+    priced = models.price(provider, plan.model, workbench) is not None
     runs.set_batch(tx, chosen, batch)
     return runs.add(
         tx, project.id, "batch", batch, predictor, chosen,
@@ -190,9 +203,9 @@ def add_trials(
     """Queue a trial run of each plan over the same assets, in one job; returns their ids. The caller guards."""
     ids = []
     for plan in plans:
-        _check_cap(tx, project, plan, cost_cap_usd)
+        _check_cap(tx, workbench, project, plan, cost_cap_usd)
         predictor, provider = prompts.predictor_of(tx, project, plan)
-        priced = provider.input_usd_per_mtok is not None and provider.output_usd_per_mtok is not None
+        priced = models.price(provider, plan.model, workbench) is not None
         ids.append(
             runs.add(
                 tx, project.id, "trial", None, predictor, asset_ids, cost_cap_usd=cost_cap_usd, cost_known=priced,
@@ -241,6 +254,9 @@ def view_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -
             raise _no_run(project_id, run_id)
         sample = runs.failures_sample(tx, run_id)
         shown = prompts.sources_of(tx, project_id, row.run.example_ids[:100])
+        confirmed = spending.confirmed(tx, run_id)
+        lying = remote.newest(tx, run_id)
+    cost = row.run.cost_usd
     return RunView(
         run=row.run,
         failures_sample={
@@ -249,6 +265,9 @@ def view_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -
         },
         examples=tuple(shown),
         plan=Plan.model_validate(row.options["plan"]) if "plan" in row.options else None,
+        confirmed=confirmed,
+        usd_per_confirmed=cost / confirmed if cost is not None and confirmed else None,
+        remote=lying,
     )
 
 
@@ -324,12 +343,22 @@ def resume_run(
 def cancel_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> Run:
     """End a run; its predictions stay, assets it did not reach may be covered by another run.
 
+    One that lies at a provider's batch API ends when the provider has cancelled the batch and what it answered before
+    is taken in: that is billed all the same.
+
     Raises:
         Conflict: It has ended.
     """
     with workbench.store.write() as tx:
         row = steered(tx, actor, project_id, run_id, ("queued", "running", "paused"), "cancel")
-        _cancel(tx, workbench, row.run, actor.user_id, f"cancelled by {actor.display_name or actor.name}")
+        reason = f"cancelled by {actor.display_name or actor.name}"
+        lying = remote.newest(tx, run_id, only_open=True)
+        if lying is not None and not lying.cancel_wanted:
+            remote.change(tx, lying.id, cancel_wanted=True)
+            _go_on(tx, workbench, project_id, row, actor.user_id)
+            runs.change(tx, run_id, stop_reason=f"{reason}; waiting for the provider to stop")
+        else:
+            _cancel(tx, workbench, row.run, actor.user_id, reason)
         return _run(tx, project_id, run_id)
 
 
@@ -392,8 +421,11 @@ def retry_failed(workbench: Workbench, actor: Actor, project_id: int, run_id: in
 
 def _go_on(tx: Tx, workbench: Workbench, project_id: int, row: runs.RunRow, user_id: int) -> None:
     _set_state(tx, workbench, project_id, row.run.id, "queued", "", user_id)
-    if not _has_live_job(tx, row):
-        # Otherwise the job that is about to leave it sees the new state and stays.
+    if _has_live_job(tx, row):
+        # The job that is about to leave it sees the new state and stays; one that sleeps wakes up.
+        assert row.job_id is not None
+        jobs.change(tx, row.job_id, wake_at=None)
+    else:
         _queue_job(tx, workbench, project_id, [row.run.id], user_id)
 
 
@@ -439,139 +471,3 @@ def _run(tx: Tx, project_id: int, run_id: int, now: datetime | None = None) -> R
 
 def _no_run(project_id: int, run_id: int) -> NotFound:
     return NotFound("no_run", f"project {project_id} has no run {run_id}")
-
-
-# --- carry out ------------------------------------------------------------------------------------------------------
-
-
-def run_predict(workbench: Workbench, job: Job, control: Control) -> Report:
-    """The work of a `predict` job: its runs one after another, and the batches that follow in a series.
-
-    Which run is next is read from the runs themselves: after a crash nothing else has to be remembered.
-
-    Raises:
-        Stopped: The process is shutting down or the job was cancelled.
-    """
-    assert job.project_id is not None
-    carried_out: list[int] = []
-    if "after" in job.params:
-        _follow_reviewed(workbench, job.project_id, job.params["after"], job.id)
-    while (run_id := _next_of(workbench, job.id)) is not None:
-        try:
-            _carry_out(workbench, job.project_id, run_id, control)
-        except Stopped:
-            raise
-        except Exception as error:
-            _pause_broken(workbench, job.project_id, run_id, error)
-            raise
-        carried_out.append(run_id)
-    return {"run_ids": carried_out}
-
-
-def _next_of(workbench: Workbench, job_id: int) -> int | None:
-    with workbench.store.read() as tx:
-        return next(iter(runs.waiting_of_job(tx, job_id)), None)
-
-
-def _pause_broken(workbench: Workbench, project_id: int, run_id: int, error: Exception) -> None:
-    """A run whose job failed is paused with the reason, so that a person can go on with it."""
-    reason = (
-        error.message
-        if isinstance(error, LabelwrightError)
-        else "internal error; the log of the server says more"
-    )
-    with workbench.store.write() as tx:
-        if runs.state(tx, run_id) in ("queued", "running"):
-            _set_state(tx, workbench, project_id, run_id, "paused", reason, None)
-            runs.change(tx, run_id, job_id=None)
-
-
-def _carry_out(workbench: Workbench, project_id: int, run_id: int, control: Control) -> None:
-    """One run until it is done, paused or cancelled."""
-    while True:
-        with workbench.store.write() as tx:
-            row = runs.get(tx, project_id, run_id, lock=True)
-            if row is None:
-                return
-            if row.run.state not in ("queued", "running"):
-                # In one transaction with the look: whoever resumes it either finds this job still holding it, or not.
-                runs.change(tx, run_id, job_id=None)
-                return
-            runs.change(tx, run_id, state="running", stop_reason="")
-            project = asking.project_of(tx, project_id)
-            ontology = guard.ontology(tx, project_id, row.run.predictor.ontology_version)
-        work_on = asking.Asking(workbench, project, row.run, ontology, control)
-        work_on.go()
-        if control.cancelled:
-            _cancel_all(workbench, project_id, row.job_id)
-        control.check()
-        with workbench.store.write() as tx:
-            if _settle(tx, workbench, project, run_id, work_on.halted):
-                return
-
-
-def _cancel_all(workbench: Workbench, project_id: int, job_id: int | None) -> None:
-    with workbench.store.write() as tx:
-        for run_id in runs.waiting_of_job(tx, job_id) if job_id is not None else ():
-            _cancel(tx, workbench, _run(tx, project_id, run_id), None, "its job was cancelled")
-
-
-def _settle(tx: Tx, workbench: Workbench, project: Project, run_id: int, halted: str) -> bool:
-    """Note how a round of asking ended; False when the run has to be looked at again."""
-    row = runs.get(tx, project.id, run_id, lock=True)
-    if row is None or row.run.state != "running":
-        return False
-    run = row.run
-    if runs.is_unfinished(tx, run_id):
-        if not halted:
-            return False
-        _set_state(tx, workbench, project.id, run_id, "paused", halted, None)
-        runs.change(tx, run_id, job_id=None)
-        return True
-    state, reason = "done", ""
-    if run.failed and not run.done:
-        cause = max(run.failures, key=lambda name: run.failures[name])
-        state, reason = "failed", f"every asset failed, most often by {cause.replace('_', ' ')}"
-    runs.change(tx, run_id, finished_at=workbench.now())
-    _set_state(tx, workbench, project.id, run_id, state, reason, None)
-    if run.kind == "batch":
-        projects.change(tx, project.id, audit_floor=runs.median_confidence(tx, project.id))
-        if state == "done" and row.options.get("review_share") is None:
-            _follow(tx, workbench, project, row, row.job_id)
-        elif state == "done":
-            # People may have been faster than the model.
-            series.when_reviewed(tx, workbench, project, run.batch)
-    return True
-
-
-def _follow_reviewed(workbench: Workbench, project_id: int, run_id: int, job_id: int) -> None:
-    """The work of a job that was queued when a batch had been reviewed: make the next one, unless that is done."""
-    with workbench.store.write() as tx:
-        row = runs.get(tx, project_id, run_id, lock=True)
-        if row is not None and row.options.get("next_job") == job_id:
-            _follow(tx, workbench, asking.project_of(tx, project_id), row, job_id)
-
-
-def _follow(tx: Tx, workbench: Workbench, project: Project, row: runs.RunRow, job_id: int | None) -> None:
-    """The next batch of a series, made from what is known now and carried out by this job."""
-    left = row.options.get("batches_left", 0)
-    if left is not None and left <= 0:
-        return
-    options = row.options | {"batches_left": None if left is None else left - 1}
-    options.pop("next_job", None)
-    # It takes over the job; a repeated end of this run (after asking again about failures) starts no second series.
-    runs.change(tx, row.run.id, options=row.options | {"batches_left": 0})
-    if row.job_id == job_id:
-        runs.change(tx, row.run.id, job_id=None)
-    cap = row.run.cost_cap_usd
-    if cap is not None and row.run.cost_usd is not None:
-        cap = max(Decimal("0.000000001"), cap - row.run.cost_usd)
-    try:
-        run_id = _add_batch(
-            tx, workbench, project, Plan.model_validate(row.options["plan"]), options, cap, row.created_by
-        )
-    except LabelwrightError as error:
-        runs.change(tx, row.run.id, stop_reason=f"no further batch: {error.message}")
-        return
-    if run_id is not None:
-        runs.change(tx, run_id, job_id=job_id)

@@ -27,7 +27,7 @@ from labelwright.core.fewshot import (
 )
 from labelwright.core.layout import Layout
 from labelwright.core.ontology import Ontology
-from labelwright.core.predictor import Decoding, ExamplePolicy, Predictor, PromptedModel
+from labelwright.core.predictor import Decoding, ExamplePolicy, How, Predictor, PromptedModel
 from labelwright.core.problem import Problem
 from labelwright.core.project import Project, PromptTemplate, Provider, TokenFactor
 from labelwright.core.value import Value
@@ -46,7 +46,7 @@ from labelwright.prompting import (
 )
 from labelwright.providers import cost_usd
 from labelwright.store import asset as assets
-from labelwright.store import history, people
+from labelwright.store import history, people, spending
 from labelwright.store import provider as providers
 from labelwright.store import run as runs
 from labelwright.store.db import Tx
@@ -479,7 +479,12 @@ def preview(
 
 
 def estimate(
-    workbench: Workbench, actor: Actor, project_id: int, plan: Plan, limit: int | None = None
+    workbench: Workbench,
+    actor: Actor,
+    project_id: int,
+    plan: Plan,
+    limit: int | None = None,
+    how: How = "now",
 ) -> Estimate:
     """What a run over everything unpredicted (or `limit` assets of it) would take.
 
@@ -491,7 +496,7 @@ def estimate(
         predictor, provider = predictor_of(tx, project, plan)
         total = runs.count_unpredicted(tx, project_id)
         total = total if limit is None else min(total, limit)
-        known = runs.billed_before(tx, project_id, predictor.sha256)
+        known = spending.billed_before(tx, project_id, predictor.sha256)
         sizes, answers, counts, factor = _sampled(workbench, tx, project, plan, predictor, provider)
     if sizes:
         requests = round(total * sum(counts) / len(counts))
@@ -515,9 +520,9 @@ def estimate(
         note += f"; about {requests / max(1, total):.3g} requests per asset"
     prompt_total, completion_total = (total * sum(each) / len(each) for each in (sizes, answers))
     billed = Usage(prompt_tokens=round(prompt_total), completion_tokens=round(completion_total))
-    usd = cost_usd(billed, provider.input_usd_per_mtok, provider.output_usd_per_mtok)
+    usd = cost_usd(billed, models.price(provider, plan.model, workbench), batch=how == "batch")
     if usd is None:
-        note += "; the price of this provider is not set, so the cost is unknown"
+        note += "; the price of this model is not set, so the cost is unknown"
     low, high = Decimal(str(max(0.0, 1.0 - spread))), Decimal(str(1.0 + spread))
     return Estimate(
         assets=total,

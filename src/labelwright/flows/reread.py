@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from labelwright.core.access import Actor
 from labelwright.core.predictor import PromptedModel
 from labelwright.flows import guard, knowledge, settle
-from labelwright.flows.asking import read_answered
+from labelwright.flows.asked import read_answered
 from labelwright.flows.predict import steered
 from labelwright.store import asset as assets
 from labelwright.store import exchange, work

@@ -41,27 +41,34 @@ def store_readings(
         .with_for_update()
     )
     answered_by_people = {row.id: row.annotations > 0 for row in locked}
+    causes = {asset_id: failure_of(ontology, readings[asset_id][0]) for asset_id in ids}
+    good = {asset_id: readings[asset_id][0] for asset_id in ids if causes[asset_id] is None}
+    predicted = runs.add_predictions(
+        tx, project.id, run.id, run.predictor.sha256, ontology.version, good, now
+    )
+    current: dict[int, dict[str, object]] = {}
     for asset_id in ids:
         reading, replies, usd = readings[asset_id]
-        latency = sum(reply.latency_s for reply in replies)
-        cause = failure_of(ontology, reading)
+        latency = (
+            None if all(reply.cached for reply in replies) else sum(reply.latency_s for reply in replies)
+        )
+        cause = causes[asset_id]
         if cause is not None:
             message = next((p.message for p in reading.problems if p.code == cause), "")
             ended.append(
                 runs.Outcome(asset_id=asset_id, cause=cause[:60], message=excerpt(message, 400), latency_s=latency, cost_usd=usd)
             )  # fmt: skip
             continue
-        prediction_id = runs.add_prediction(
-            tx, project.id, asset_id, run.id, run.predictor.sha256, ontology.version, reading, now
-        )
         ended.append(
-            runs.Outcome(asset_id=asset_id, prediction_id=prediction_id, latency_s=latency, cost_usd=usd)
+            runs.Outcome(
+                asset_id=asset_id, prediction_id=predicted[asset_id], latency_s=latency, cost_usd=usd
+            )
         )
         if run.kind == "batch" and not answered_by_people.get(asset_id):
-            changes = {
-                "prediction_id": prediction_id, "confidence": order_confidence(ontology, reading), "batch": run.batch,
+            current[asset_id] = {
+                "prediction_id": predicted[asset_id], "confidence": order_confidence(ontology, reading), "batch": run.batch,
             }  # fmt: skip
-            assets.refresh(tx, project.id, asset_id, project.settings, now, changes)
+    assets.refresh_many(tx, project.id, current, project.settings, now)
     return ended
 
 

@@ -22,7 +22,7 @@ from labelwright.core.project import Modality, Project, ProjectSettings
 from labelwright.core.value import Value
 from labelwright.flows import guard
 from labelwright.store import asset as assets
-from labelwright.store import history, jobs, knowledge, people
+from labelwright.store import cache, history, jobs, knowledge, people
 from labelwright.store import project as store
 from labelwright.workbench import Workbench
 
@@ -236,10 +236,11 @@ def _refresh_answered(workbench: Workbench, tx: Any, project_id: int, settings: 
 
 
 def trash_project(workbench: Workbench, actor: Actor, project_id: int) -> None:
-    """Put a project into the trash; nothing is deleted."""
+    """Put a project into the trash; nothing is deleted but its cached replies."""
     with workbench.store.write() as tx:
         guard.project(tx, actor, project_id, "delete_project", lock=True)
         store.change(tx, project_id, deleted_at=workbench.now())
+        cache.clear(tx, project_id)
         history.record(tx, workbench.now(), "trashed", project_id=project_id, user_id=actor.user_id)
 
 

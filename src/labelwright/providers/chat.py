@@ -342,11 +342,18 @@ def _content(message: dict[str, Any]) -> tuple[str, str]:
 def _usage(usage: object) -> Usage:
     if not isinstance(usage, dict):
         return Usage()
-    details = usage.get("prompt_tokens_details")
+    details, answer = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    reasoning = _count(answer.get("reasoning_tokens")) if isinstance(answer, dict) else None
+    # Most servers count reasoning within the answer; where the total shows that it comes on top, it is added.
+    counted = prompt is not None and completion is not None and reasoning is not None
+    if counted and usage.get("total_tokens") == prompt + completion + reasoning:  # type: ignore[operator]
+        completion += reasoning  # type: ignore[operator]
     return Usage(
-        prompt_tokens=_count(usage.get("prompt_tokens")),
+        prompt_tokens=prompt,
         cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
-        completion_tokens=_count(usage.get("completion_tokens")),
+        completion_tokens=completion,
+        reasoning_tokens=reasoning,
     )
 
 

@@ -1,4 +1,4 @@
-"""The only place that opens connections to model endpoints.
+"""The only way out to model endpoints.
 
 Hides one event loop in a thread of its own, in which up to hundreds of requests are in flight, behind a plain call:
 `Pool.ask` sends, retries, waits where an endpoint asks for it, stops when it is down, and hands every answer to the
@@ -6,46 +6,31 @@ caller's own thread. Nothing is sent before the project's privacy allows the add
 """
 
 import asyncio
+import math
 import queue
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
-import aiohttp
-
-from labelwright.core.errors import ProviderError, Unreachable
+from labelwright.core.errors import ProviderError
 from labelwright.core.exchange import Reply, Request, Usage
 from labelwright.core.project import Capabilities
 from labelwright.providers import chat
-from labelwright.providers.lane import BreakerPolicy, Lane
+from labelwright.providers.lane import Asker, BreakerPolicy, Lane, Ticket
 from labelwright.providers.price import add_usage
-from labelwright.providers.privacy import GuardedResolver, Privacy, host_of
+from labelwright.providers.privacy import Privacy
 from labelwright.providers.waits import backoff_s
+from labelwright.providers.wire import Endpoint, Form, Wire
+
+_SPARE = 4
+_LOOK_S = 0.02
+_GATHER_S = 0.02  # answers that come within it are handled together, before new requests are taken
 
 OnReply = Callable[[Request, Reply | ProviderError], None]
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where to ask.
-
-    Attributes:
-        base_url: Up to and including `/v1`.
-        key: Sent as a bearer token; empty for none. Never shown in `repr`, errors or logs.
-        concurrency: Most requests in flight, 1 to 512.
-        timeout_s: Longest wait for one attempt, in seconds.
-        capabilities: What a probe found; decides the first try where known.
-    """
-
-    base_url: str
-    key: str = field(default="", repr=False)
-    concurrency: int = 8
-    timeout_s: float = 120.0
-    capabilities: Capabilities | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +58,7 @@ class RetryPolicy:
 class _Attempts:
     """What one request has been through so far."""
 
+    deadline: float = math.inf
     sent: int = 0
     faults: int = 0
     limited: int = 0
@@ -102,9 +88,8 @@ class Pool:
         self._wall_clock = wall_clock
         self._sleep = sleep
         self._rng = rng or random.Random()
-        self._lanes: dict[str, Lane] = {}
-        self._resolver: GuardedResolver | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._lanes: dict[tuple[str, str], Lane] = {}
+        self._wire = Wire(self._retry.body_limit_bytes)
         self._closed = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="labelwright-pool", daemon=True)
@@ -132,7 +117,8 @@ class Pool:
             endpoint: Where to ask.
             requests: May be endless.
             on_reply: Must not call `ask` of the same endpoint.
-            should_stop: Looked at before each request; when True nothing new is sent and what is in flight is
+            should_stop: Looked at before each request is taken, after the answers so far were handed over: a caller
+                that stores them here never has more to lose than what is in flight and a quarter more. When True nothing new is sent and what is in flight is
                 waited for.
             privacy: Of the project.
 
@@ -142,40 +128,47 @@ class Pool:
         """
         self._check(endpoint, privacy)
         answers: queue.SimpleQueue[tuple[Request, Reply | ProviderError]] = queue.SimpleQueue()
-        halted = threading.Event()
-        lane = self._wait(self._enter(endpoint))
+        lane, asker = self._wait(self._enter(endpoint))
+        # A few more than there are places wait their turn, so that a place is filled while this thread is at work.
+        most = endpoint.concurrency + max(1, endpoint.concurrency // _SPARE)
         waiting = 0
         source: Iterator[Request] | None = iter(requests)
+
+        def halt() -> None:
+            asker.halted = True
+            self._loop.call_soon_threadsafe(lane.halt, asker)
+
         try:
             while source is not None or waiting:
-                if should_stop():
-                    halted.set()
+                if source is not None and should_stop():
+                    halt()
                     source = None
-                while source is not None and waiting < endpoint.concurrency:
+                while source is not None and waiting - min(asker.resting, endpoint.concurrency) < most:
                     request = next(source, None)
                     if request is None:
                         source = None
                         break
-                    self._start(
-                        self._one(lane, endpoint, request, halted.is_set),
-                        request,
-                        answers,
-                    )
+                    self._start(self._one(lane, asker, endpoint, request), request, answers)
                     waiting += 1
                     if not answers.empty() or should_stop():
                         break
                 try:
-                    request, outcome = answers.get(timeout=0.02 if waiting else 0.0)
+                    request, outcome = answers.get(timeout=_LOOK_S if waiting else 0.0)
+                    together = time.monotonic() + _GATHER_S
+                    while True:
+                        waiting -= 1
+                        on_reply(request, outcome)
+                        request, outcome = answers.get(timeout=max(0.0, together - time.monotonic()))
                 except queue.Empty:
-                    continue
-                waiting -= 1
-                on_reply(request, outcome)
+                    if not asker.halted and should_stop():
+                        halt()
+                        source = None
         finally:
-            halted.set()
+            halt()
             while waiting:
                 answers.get()
                 waiting -= 1
-            self._loop.call_soon_threadsafe(lane.leave)
+            self._loop.call_soon_threadsafe(lane.leave, asker)
 
     def ask_one(self, endpoint: Endpoint, request: Request, *, privacy: Privacy) -> Reply:
         """Ask one question and wait for the answer.
@@ -201,37 +194,27 @@ class Pool:
             ProviderError: No such object.
             PrivacyRefused: The project does not allow this endpoint.
         """
-        return self._json(endpoint, "GET", path, None, privacy)
+        return self.call(endpoint, "GET", path, privacy=privacy)
 
-    def post_json(
-        self, endpoint: Endpoint, path: str, body: dict[str, Any], *, privacy: Privacy
-    ) -> dict[str, Any]:
-        """The JSON object that `base_url + path` answers to this one, asked for once.
+    def call(
+        self, endpoint: Endpoint, method: str, path: str, sent: dict[str, Any] | Form | None = None,
+        into: BinaryIO | None = None, *, privacy: Privacy,
+    ) -> dict[str, Any]:  # fmt: skip
+        """One exchange outside the lanes: the JSON object that came back; empty when the body went `into` a file.
 
         Raises:
-            ProviderError: No such object.
+            ProviderError: Anything but a success.
             PrivacyRefused: The project does not allow this endpoint.
         """
-        return self._json(endpoint, "POST", path, body, privacy)
-
-    def _json(
-        self, endpoint: Endpoint, method: str, path: str, body: dict[str, Any] | None, privacy: Privacy
-    ) -> dict[str, Any]:
         self._check(endpoint, privacy)
 
-        async def fetch() -> dict[str, Any]:
-            status, headers, raw = await self._exchange(endpoint, method, path, body)
+        async def exchange() -> dict[str, Any]:
+            status, headers, raw = await self._wire.exchange(endpoint, method, path, sent, into)
             if status != 200:
-                raise chat.failure(
-                    status,
-                    headers,
-                    raw,
-                    secrets=(endpoint.key,),
-                    now=self._wall_clock(),
-                )
-            return chat.load(raw, headers, (endpoint.key,))
+                raise chat.failure(status, headers, raw, secrets=(endpoint.key,), now=self._wall_clock())
+            return {} if into is not None else chat.load(raw, headers, (endpoint.key,))
 
-        return self._wait(fetch())
+        return self._wait(exchange())
 
     def at(self, endpoint: Endpoint, privacy: Privacy) -> "BoundPool":
         """This pool as `core.ports.Answering`, for one endpoint."""
@@ -243,13 +226,7 @@ class Pool:
             return
         self._closed = True
 
-        async def shut() -> None:
-            if self._session is not None:
-                await self._session.close()
-            if self._resolver is not None:
-                await self._resolver.close()
-
-        self._wait(shut())
+        self._wait(self._wire.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
         if not self._loop.is_running():
@@ -263,7 +240,7 @@ class Pool:
                 "The stored key has characters that no key has.",
                 "Enter the key again.",
             )
-        self._loop.call_soon_threadsafe(self._allow, host, privacy.allows_host(host))
+        self._loop.call_soon_threadsafe(self._wire.allow, host, privacy.allows_host(host))
 
     def _wait(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
@@ -290,41 +267,33 @@ class Pool:
 
     # --- the loop's side ------------------------------------------------------------------------------------------
 
-    def _allow(self, host: str, named: bool) -> None:
-        if self._resolver is None:
-            self._resolver = GuardedResolver()
-        (self._resolver.allowed.add if named else self._resolver.allowed.discard)(host)
-
-    async def _enter(self, endpoint: Endpoint) -> Lane:
-        lane = self._lanes.get(endpoint.base_url)
+    async def _enter(self, endpoint: Endpoint) -> tuple[Lane, Asker]:
+        which = (endpoint.base_url, endpoint.key)
+        lane = self._lanes.get(which)
         if lane is None:
-            lane = self._lanes[endpoint.base_url] = Lane(self._clock, self._sleep, self._breaker)
-        lane.enter(endpoint.concurrency)
-        return lane
+            lane = self._lanes[which] = Lane(
+                self._clock, self._sleep, self._breaker, wall_clock=self._wall_clock,
+                longest_pause_s=self._retry.deadline_s,
+            )  # fmt: skip
+        return lane, lane.enter(endpoint.limits)
 
-    async def _one(
-        self,
-        lane: Lane,
-        endpoint: Endpoint,
-        request: Request,
-        should_stop: Callable[[], bool],
-    ) -> Reply:
+    async def _one(self, lane: Lane, asker: Asker, endpoint: Endpoint, request: Request) -> Reply:
         """One request through all its attempts."""
         so_far = _Attempts()
-        deadline = self._clock() + self._retry.deadline_s
         dialect: chat.Dialect | None = None  # set once this request needs its own
         wanted, enlarged = request, False
         while True:
-            known = lane.dialects.setdefault(request.model, _first_dialect(endpoint.capabilities))
-            spoken = dialect or known
-            if not await lane.permit(deadline, should_stop):
-                raise self._given_up(lane, so_far, should_stop)
-            sent_at = self._clock()
+            ticket = await lane.permit(asker, _raw_tokens(wanted), again=so_far.sent > 0)
+            if ticket is None:
+                raise self._given_up(lane, so_far, asker)
+            # Only now: others may have learned meanwhile what the endpoint does not understand.
+            spoken = dialect or lane.dialects.setdefault(request.model, first_dialect(endpoint.capabilities))
+            if so_far.sent == 0:
+                so_far.deadline = ticket.sent_at + self._retry.deadline_s
             so_far.sent += 1
             try:
-                reply = await self._attempt(endpoint, wanted, spoken)
+                reply = await self._hedged(lane, endpoint, wanted, spoken, ticket, so_far)
             except ProviderError as error:
-                lane.done(error, sent_at)
                 simpler = chat.step_down(wanted, spoken, error)
                 if simpler is not None:
                     # The number of steps is small and each is taken once, so this cannot go on for ever.
@@ -332,12 +301,8 @@ class Pool:
                         lane.dialects[request.model] = simpler[0]
                     dialect = simpler[0]
                     continue
-                await self._back_off(error, so_far, deadline, lane, should_stop)
+                await self._back_off(error, so_far, ticket.sent_at, lane, asker)
                 continue
-            except BaseException:
-                lane.in_flight -= 1
-                raise
-            lane.done(None, sent_at)
             so_far.usages.append(reply.usage)
             if reply.finish == "length" and not enlarged:
                 enlarged = True
@@ -347,24 +312,52 @@ class Pool:
                     dialect = spoken.model_copy(update={"structured": weaker})
                 else:
                     wanted = wanted.model_copy(update={"max_tokens": wanted.max_tokens * 2})
-                if not should_stop():
+                if not asker.halted:
                     continue
             return reply.model_copy(
                 update={
                     "usage": so_far.usage(),
                     "attempts": so_far.sent,
-                    "latency_s": max(0.0, self._clock() - sent_at),
+                    "latency_s": max(0.0, self._clock() - ticket.sent_at),
                     "tag": request.tag,
                 }
             )
 
+    async def _hedged(
+        self, lane: Lane, endpoint: Endpoint, request: Request, dialect: chat.Dialect, ticket: Ticket, so_far: _Attempts
+    ) -> Reply:  # fmt: skip
+        """One attempt; with `hedge`, a second one beside it when it is unusually slow and there is a free place."""
+        first = self._attempt(lane, endpoint, request, dialect, ticket)
+        slow_s = lane.slow_s() if endpoint.hedge else None
+        if slow_s is None:
+            return await first
+        racing = {asyncio.ensure_future(first)}
+        try:
+            done, _ = await asyncio.wait(racing, timeout=slow_s)
+            other = None
+            # Requests that were never sent come first, so this takes a place that nobody waits for.
+            while not done and (other := lane.permit_now(ticket.raw)) is None:
+                done, _ = await asyncio.wait(racing, timeout=_LOOK_S)
+            if other is not None:
+                so_far.sent += 1
+                racing.add(asyncio.ensure_future(self._attempt(lane, endpoint, request, dialect, other)))
+            while True:
+                done, racing = await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)
+                good = next((each for each in done if each.exception() is None), None)
+                if good is None and racing:
+                    continue
+                reply = (good or done.pop()).result()
+                # Nobody tells what the one that is dropped here costs; it is billed like the one that is kept.
+                dropped = len(racing) + sum(each is not good and each.exception() is None for each in done)
+                so_far.usages += [reply.usage] * dropped
+                return reply
+        finally:
+            for each in racing:
+                each.cancel()
+            await asyncio.gather(*racing, return_exceptions=True)
+
     async def _back_off(
-        self,
-        error: ProviderError,
-        so_far: _Attempts,
-        deadline: float,
-        lane: Lane,
-        should_stop: Callable[[], bool],
+        self, error: ProviderError, so_far: _Attempts, sent_at: float, lane: Lane, asker: Asker
     ) -> None:
         """Wait before the next attempt, or raise the error when there is none."""
         limited = error.code in ("rate_limited", "overloaded")
@@ -377,16 +370,22 @@ class Pool:
             spent = so_far.faults >= self._retry.attempts
             tries = so_far.faults
         wait = backoff_s(tries, self._retry.base_s, self._retry.cap_s, self._rng)
-        if error.retry_after_s is not None:
-            wait = max(wait, error.retry_after_s)
-        if not error.retryable or spent or self._clock() + wait >= deadline:
+        if not limited:
+            # Whoever waited for a time-out has given the endpoint that time already.
+            wait -= self._clock() - sent_at
+        wait = max(wait, error.retry_after_s or 0.0)
+        if not error.retryable or spent or self._clock() + wait >= so_far.deadline:
             error.attempts, error.usage = so_far.sent, so_far.usage()
             raise error
         end = self._clock() + wait
-        while (left := end - self._clock()) > 0 and not should_stop() and lane.opened is None:
-            await self._sleep(min(left, 0.25))
+        asker.resting += 1
+        try:
+            while (left := end - self._clock()) > 0 and not asker.halted and lane.opened is None:
+                await self._sleep(min(left, 0.25))
+        finally:
+            asker.resting -= 1
 
-    def _given_up(self, lane: Lane, so_far: _Attempts, should_stop: Callable[[], bool]) -> ProviderError:
+    def _given_up(self, lane: Lane, so_far: _Attempts, asker: Asker) -> ProviderError:
         """Why a request did not get a place."""
         if lane.opened is not None:
             cause = lane.opened
@@ -394,104 +393,34 @@ class Pool:
                 "circuit_open", f"Not asked: the endpoint is down ({cause.code}). {cause.message}", cause.hint,
                 retryable=True,
             )  # fmt: skip
-        elif should_stop():
+        elif asker.halted:
             error = ProviderError("stopped", "Not asked: the run was stopped.", retryable=True)
         else:
             error = ProviderError(
-                "deadline", "The endpoint kept this request waiting for too long.", "Resume later.", retryable=True
-            )  # fmt: skip
+                "deadline", "The endpoint asked for a long pause.", "Resume later.", retryable=True
+            )
+            error.retry_after_s = lane.pause_s
         error.attempts, error.usage = so_far.sent, so_far.usage()
         return error
 
-    async def _attempt(self, endpoint: Endpoint, request: Request, dialect: chat.Dialect) -> Reply:
-        status, headers, raw = await self._exchange(
-            endpoint, "POST", "/chat/completions", chat.body(request, dialect)
-        )
-        return chat.parse(status, headers, raw, secrets=(endpoint.key,), now=self._wall_clock())
-
-    async def _exchange(
-        self, endpoint: Endpoint, method: str, path: str, sent: dict[str, Any] | None
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        """One HTTP exchange: (status, headers with lower-case names, whole body).
-
-        Raises:
-            ProviderError: No whole answer within the limits.
-        """
-        headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": "labelwright",
-        }
-        if endpoint.key:
-            headers["Authorization"] = f"Bearer {endpoint.key}"
-        host = host_of(endpoint.base_url)
+    async def _attempt(
+        self, lane: Lane, endpoint: Endpoint, request: Request, dialect: chat.Dialect, ticket: Ticket
+    ) -> Reply:
+        """Send once, and tell the lane how it went."""
         try:
-            async with self._http().request(
-                method,
-                endpoint.base_url.rstrip("/") + path,
-                json=sent,
-                headers=headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=endpoint.timeout_s),
-            ) as response:
-                raw = await self._read(response)
-                return (
-                    response.status,
-                    {name.lower(): value for name, value in response.headers.items()},
-                    raw,
-                )
-        except TimeoutError:
-            raise Unreachable(
-                "timeout", f"{host} did not answer within {endpoint.timeout_s:g} s.",
-                "Raise the time limit of this provider, or lower its concurrency.",
-            ) from None  # fmt: skip
-        except aiohttp.ClientConnectorError as error:
-            reason = error.os_error.strerror or type(error.os_error).__name__
-            raise Unreachable(
-                "unreachable", f"No connection to {host}: {reason}.",
-                "Check that the model server runs and that the address and port are right.",
-            ) from None  # fmt: skip
-        except aiohttp.ClientError as error:
-            raise Unreachable(
-                "connection_cut",
-                f"The connection to {host} broke off ({type(error).__name__}).",
-            ) from None
-        except OSError as error:
-            raise Unreachable(
-                "connection_cut",
-                f"The connection to {host} broke off ({type(error).__name__}).",
-            ) from None
-        except ValueError as error:
-            raise ProviderError(
-                "bad_request", f"The request cannot be sent ({type(error).__name__})."
-            ) from None
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        limit = self._retry.body_limit_bytes
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.content.iter_chunked(2**16):
-            size += len(chunk)
-            if size > limit:
-                response.close()
-                raise ProviderError(
-                    "answer_too_large",
-                    f"The endpoint's answer is larger than {limit:,} bytes.",
-                )
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    def _http(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._resolver = self._resolver or GuardedResolver()
-            self._session = aiohttp.ClientSession(
-                # The lanes bound what is in flight; a limit here would only hide waiting from the time limit.
-                connector=aiohttp.TCPConnector(resolver=self._resolver, limit=0, use_dns_cache=False),
-                # No proxies or netrc from the environment: what leaves is decided here alone. No cookies either.
-                trust_env=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
+            status, headers, raw = await self._wire.exchange(
+                endpoint, "POST", "/chat/completions", chat.body(request, dialect)
             )
-        return self._session
+            lane.heard(ticket, headers)
+            reply = chat.parse(status, headers, raw, secrets=(endpoint.key,), now=self._wall_clock())
+        except ProviderError as error:
+            lane.done(ticket, error)
+            raise
+        except BaseException:
+            lane.release(ticket)
+            raise
+        lane.done(ticket, None, _total(reply.usage))
+        return reply
 
 
 class BoundPool:
@@ -511,7 +440,8 @@ class BoundPool:
         self._pool.ask(self._endpoint, requests, on_reply, should_stop, privacy=self._privacy)
 
 
-def _first_dialect(seen: Capabilities | None) -> chat.Dialect:
+def first_dialect(seen: Capabilities | None) -> chat.Dialect:
+    """What to try first, by what a probe found."""
     if seen is None:
         return chat.Dialect()
     return chat.Dialect(
@@ -524,3 +454,14 @@ def _first_dialect(seen: Capabilities | None) -> chat.Dialect:
 def _is_runaway(text: str) -> bool:
     """Whether more than half of a cut answer is blanks at its end."""
     return len(text.rstrip()) * 2 < len(text) or not text.strip()
+
+
+def _raw_tokens(request: Request) -> float:
+    """Roughly what a request takes, answer included; what is learned from the endpoint's own counts corrects it."""
+    return sum(len(message.content) for message in request.messages) / 3.0 + request.max_tokens
+
+
+def _total(usage: Usage) -> int | None:
+    if usage.prompt_tokens is None:
+        return None
+    return usage.prompt_tokens + (usage.completion_tokens or 0)

@@ -4,27 +4,34 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from labelwright.core.exchange import Usage
+from labelwright.core.price import Price
 
 _MILLION = Decimal(1_000_000)
 
 
-def cost_usd(
-    usage: Usage, input_usd_per_mtok: float | None, output_usd_per_mtok: float | None
-) -> Decimal | None:
-    """USD for these tokens; None when a price or a count is unknown.
+def cost_usd(usage: Usage, price: Price | None, *, batch: bool = False) -> Decimal | None:
+    """USD for these tokens; None when the price or a count is unknown.
 
-    Prices are USD per million tokens. Cached prompt tokens are charged at the full price: the provider's rebate is
-    not known here, so the figure is an upper bound where a cache was hit.
+    Cached prompt tokens are charged at their own price where the row has one, else in full. Reasoning tokens are part of
+    the answer's.
+
+    Args:
+        usage: What the endpoint counted.
+        price: The row of the model.
+        batch: Whether it came through the provider's batch API.
     """
-    if input_usd_per_mtok is None or output_usd_per_mtok is None:
+    if price is None or usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
-    if usage.prompt_tokens is None or usage.completion_tokens is None:
-        return None
+    cached, cached_price = 0, price.cached_input_usd_per_mtok
+    if cached_price is not None:
+        cached = min(usage.cached_tokens or 0, usage.prompt_tokens)
     # str() first: Decimal(0.1) would drag the binary noise of the float into every sum.
-    return (
-        Decimal(usage.prompt_tokens) * Decimal(str(input_usd_per_mtok))
-        + Decimal(usage.completion_tokens) * Decimal(str(output_usd_per_mtok))
+    full = (
+        Decimal(usage.prompt_tokens - cached) * Decimal(str(price.input_usd_per_mtok))
+        + Decimal(cached) * Decimal(str(cached_price or 0))
+        + Decimal(usage.completion_tokens) * Decimal(str(price.output_usd_per_mtok))
     ) / _MILLION
+    return full * Decimal(str(price.batch_multiplier)) if batch else full
 
 
 def add_usage(usages: Sequence[Usage]) -> Usage:
@@ -38,4 +45,5 @@ def add_usage(usages: Sequence[Usage]) -> Usage:
         prompt_tokens=total([u.prompt_tokens for u in usages]),
         cached_tokens=total([u.cached_tokens for u in usages]),
         completion_tokens=total([u.completion_tokens for u in usages]),
+        reasoning_tokens=total([u.reasoning_tokens for u in usages]),
     )

@@ -9,9 +9,10 @@ from labelwright.core.errors import ProviderError
 from labelwright.core.exchange import Message, Reply, Request
 from labelwright.core.project import Capabilities
 from labelwright.providers.chat import Structure, clean
-from labelwright.providers.pool import Endpoint, Pool
+from labelwright.providers.pool import Pool
 from labelwright.providers.privacy import Privacy
 from labelwright.providers.tokenizer import probe_tokenizer
+from labelwright.providers.wire import Endpoint
 
 _MOST_MODELS = 1_000
 # No model says these words unless the schema makes it.
@@ -57,9 +58,17 @@ def probe(
         top_logprobs_max=min(20, top_max),
         models=tuple(names) or (model,),
         context_tokens=context,
+        batches=_has_batches(pool, endpoint, privacy),
         tokenizer=probe_tokenizer(pool, endpoint, model, privacy),
         checked_at=now,
     )
+
+
+def _has_batches(pool: Pool, endpoint: Endpoint, privacy: Privacy) -> bool:
+    try:
+        return isinstance(pool.get_json(endpoint, "/batches?limit=1", privacy=privacy).get("data"), list)
+    except ProviderError:
+        return False
 
 
 def _request(model: str, **changes: Any) -> Request:

@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from labelwright.core.errors import ProviderError
-from labelwright.providers.pool import Endpoint, Pool
+from labelwright.providers.pool import Pool
 from labelwright.providers.privacy import Privacy
+from labelwright.providers.wire import Endpoint
 
 Tokenizer = Literal["", "llama.cpp", "vllm"]
 
@@ -26,7 +27,7 @@ def count_tokens(
         body = {"model": model, "prompt": text, "add_special_tokens": False}
     else:
         body = {"content": text, "add_special": False}
-    answer = pool.post_json(_root(endpoint), "/tokenize", body, privacy=privacy)
+    answer = pool.call(_root(endpoint), "POST", "/tokenize", body, privacy=privacy)
     tokens, count = answer.get("tokens"), answer.get("count")
     if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
         return count

@@ -4,7 +4,7 @@ import math
 import random
 import re
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _LONGEST_S = 7 * 86_400.0
@@ -34,7 +34,7 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
             if at is not None:
                 return _bounded(at - now)
     resets = [
-        duration_s(headers.get(f"x-ratelimit-reset-{kind}", ""))
+        reset_s(headers.get(f"x-ratelimit-reset-{kind}", ""), now)
         for kind in ("requests", "tokens")
         if headers.get(f"x-ratelimit-remaining-{kind}", "").strip() == "0"
     ]
@@ -52,6 +52,25 @@ def duration_s(text: str) -> float | None:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
     return sum(float(number) * _UNIT_S[unit] for number, unit in parts)
+
+
+def reset_s(text: str, now: float) -> float | None:
+    """Seconds until a limit is whole again, in [0, one week]; None when it cannot be read.
+
+    Reads a duration, or a point in time as seconds or milliseconds since 1970 or as a date.
+    """
+    found = duration_s(text)
+    if found is None:
+        at = _date(text) if text.strip() else None
+        if at is None:
+            try:
+                at = datetime.fromisoformat(text.strip()[:40]).timestamp()
+            except (ValueError, OverflowError, OSError):
+                return None
+        return _bounded(at - now)
+    if found > 1e12:
+        return _bounded(found / 1000.0 - now)
+    return _bounded(found - now if found > 1e9 else found)
 
 
 def backoff_s(attempt: int, base_s: float, cap_s: float, rng: random.Random) -> float:

@@ -1,5 +1,6 @@
 """Assets: the hot rows, their contents, and the derived facts (status, order, counters) that must never drift."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -116,64 +117,103 @@ def refresh(
         at: Time of the change.
         changes: Further columns of the row to set (`confidence`, `prediction_id`, `batch`), used for the order too.
     """
-    key = {"key": asset_id}
-    row = tx.execute(_FACTS, key).one()
-    new = dict(changes or {})
-    if new.get("prediction_id", row.prediction_id) != row.prediction_id:
-        # What was accepted was the old answer.
-        new["acceptance_id"] = None
-    author_set = frozenset(tx.execute(_AUTHORS, key).scalars())
-    skippers = frozenset(tx.execute(_SKIPPERS, key).scalars())
-    stage = status(
-        Facts(
-            predicted=new.get("prediction_id", row.prediction_id) is not None,
-            authors=author_set,
-            skippers=skippers,
-            people_wanted=settings.people_per_asset,
-            accepted=new.get("acceptance_id", row.acceptance_id) is not None,
+    return refresh_many(tx, project_id, {asset_id: changes or {}}, settings, at)[asset_id]
+
+
+def refresh_many(
+    tx: Tx,
+    project_id: int,
+    changes: Mapping[int, Mapping[str, Any]],
+    settings: ProjectSettings,
+    at: datetime,
+) -> dict[int, Status]:
+    """`refresh` for several assets of a project at once: asset id -> its changes; returns each status."""
+    found: dict[int, Status] = {}
+    ids = sorted(changes)
+    for start in range(0, len(ids), 500):
+        found |= _refresh(tx, project_id, ids[start : start + 500], changes, settings, at)
+    return found
+
+
+def _refresh(
+    tx: Tx,
+    project_id: int,
+    ids: Sequence[int],
+    changes: Mapping[int, Mapping[str, Any]],
+    settings: ProjectSettings,
+    at: datetime,
+) -> dict[int, Status]:
+    a, n, k = t.asset.c, t.annotation.c, t.skip.c
+    rows = tx.execute(
+        sa.select(
+            a.id,
+            a.status,
+            a.confidence,
+            a.shuffle,
+            a.prediction_id,
+            a.acceptance_id,
+            a.audit_above,
+            a.audit_first,
+            a.flags,
         )
-    )
-    audit = row.audit_above is not None
-    confidence = new.get("confidence", row.confidence)
-    derived = {
-        "status": stage,
-        "open": is_open(stage, audit=audit),
-        "annotations": len(author_set),
-        "order_key": order_key(
-            settings.order,
-            confidence,
-            row.shuffle,
-            skipped=stage == "skipped",
-            audit_first=row.audit_first if audit else None,
-            flags=row.flags,
-        ),
-        "updated_at": at,
-    }
-    tx.execute(_UPDATE, key | derived | new)
-    if stage != row.status:
-        count(tx, project_id, {row.status: -1, stage: 1})
-    return stage
+        .where(a.id.in_(ids))
+        .order_by(a.id)
+        .with_for_update()
+    ).all()
+    if len(rows) != len(ids):
+        raise LookupError(f"no such assets: {sorted(set(ids) - {row.id for row in rows})}")
+    authors: dict[int, set[int]] = {asset_id: set() for asset_id in ids}
+    for asset_id, user_id in tx.execute(
+        sa.select(n.asset_id, n.author_id).where(n.asset_id.in_(ids), n.counts.is_(True))
+    ):
+        authors[asset_id].add(user_id)
+    skippers: dict[int, set[int]] = {asset_id: set() for asset_id in ids}
+    for asset_id, user_id in tx.execute(sa.select(k.asset_id, k.user_id).where(k.asset_id.in_(ids))):
+        skippers[asset_id].add(user_id)
+    found: dict[int, Status] = {}
+    moved: dict[str, int] = {}
+    updates: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        new = dict(changes[row.id])
+        if new.get("prediction_id", row.prediction_id) != row.prediction_id:
+            # What was accepted was the old answer.
+            new["acceptance_id"] = None
+        audit = row.audit_above is not None
+        stage = status(
+            Facts(
+                predicted=new.get("prediction_id", row.prediction_id) is not None,
+                authors=frozenset(authors[row.id]),
+                skippers=frozenset(skippers[row.id]),
+                people_wanted=settings.people_per_asset,
+                accepted=new.get("acceptance_id", row.acceptance_id) is not None,
+            )
+        )
+        confidence = new.get("confidence", row.confidence)
+        values: dict[str, Any] = {
+            "status": stage, "open": is_open(stage, audit=audit), "annotations": len(authors[row.id]), "updated_at": at,
+            "order_key": order_key(
+                settings.order, confidence, row.shuffle, skipped=stage == "skipped",
+                audit_first=row.audit_first if audit else None, flags=row.flags,
+            ), **new,
+        }  # fmt: skip
+        updates.setdefault(tuple(sorted(values)), []).append(
+            {"b_id": row.id} | {f"b_{name}": value for name, value in values.items()}
+        )
+        if stage != row.status:
+            moved[row.status] = moved.get(row.status, 0) - 1
+            moved[stage] = moved.get(stage, 0) + 1
+        found[row.id] = stage
+    for names, parameters in updates.items():
+        tx.execute(_update(names), parameters)
+    count(tx, project_id, moved)
+    return found
 
 
-_FACTS = (
-    sa.select(
-        t.asset.c.status,
-        t.asset.c.confidence,
-        t.asset.c.shuffle,
-        t.asset.c.prediction_id,
-        t.asset.c.acceptance_id,
-        t.asset.c.audit_above,
-        t.asset.c.audit_first,
-        t.asset.c.flags,
-    )
-    .where(t.asset.c.id == sa.bindparam("key"))
-    .with_for_update()
-)
-_AUTHORS = sa.select(t.annotation.c.author_id).where(
-    t.annotation.c.asset_id == sa.bindparam("key"), t.annotation.c.counts.is_(True)
-)
-_SKIPPERS = sa.select(t.skip.c.user_id).where(t.skip.c.asset_id == sa.bindparam("key"))
-_UPDATE = t.asset.update().where(t.asset.c.id == sa.bindparam("key"))
+@functools.cache
+def _update(names: tuple[str, ...]) -> sa.Update:
+    # Building the statement costs more than running it.
+    bound: dict[str, Any] = {name: sa.bindparam(f"b_{name}") for name in names}
+    return t.asset.update().where(t.asset.c.id == sa.bindparam("b_id")).values(**bound)
 
 
 def asset_from(row: Any, text: str | None = None, metadata: dict[str, Any] | None = None) -> Asset:
@@ -224,10 +264,10 @@ def look(
         flags = flags_of(row.text, row.metadata)
         change += (flags != 0) - bool(row.flags)
         if flags != row.flags:
-            found.append({"key": row.id, "flags": flags})
+            found.append({"b_id": row.id, "b_flags": flags})
     if found:
-        tx.execute(_UPDATE, found)
-        flagged = [each["key"] for each in found]
+        tx.execute(_update(("flags",)), found)
+        flagged = [each["b_id"] for each in found]
         tx.execute(
             t.asset.update().where(a.id.in_(flagged)).values(order_key=order_expression(settings.order))
         )

@@ -26,18 +26,28 @@ class Answered(Value):
     prediction_id: int | None = None
 
 
-def keep_reply(
-    tx: Tx, run_id: int, asset_id: int, part: int, request_sha256: str, reply: Reply, at: datetime
-) -> None:
-    """Keep a raw reply, before anybody reads it."""
-    row = {
-        "run_id": run_id, "asset_id": asset_id, "part": part, "request_sha256": request_sha256,
-        "reply": reply.model_dump(mode="json"), "created_at": at,
-    }  # fmt: skip
+class Kept(Value):
+    """A raw reply to keep, with the hash of the request it answers."""
+
+    asset_id: int
+    part: int
+    request_sha256: str
+    reply: Reply
+
+
+def keep_replies(tx: Tx, run_id: int, replies: Sequence[Kept], at: datetime) -> None:
+    """Keep raw replies, before anybody reads them."""
+    rows = [
+        {
+            "run_id": run_id, "asset_id": kept.asset_id, "part": kept.part, "request_sha256": kept.request_sha256,
+            "reply": kept.reply.model_dump(mode="json"), "created_at": at,
+        }
+        for kept in replies
+    ]  # fmt: skip
     upsert(
         tx,
         t.exchange,
-        row,
+        rows,
         key=("run_id", "asset_id", "part"),
         replace=("request_sha256", "reply", "created_at"),
     )

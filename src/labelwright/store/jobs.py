@@ -81,8 +81,12 @@ def any_waiting(tx: Tx, now: datetime) -> bool:
 
 
 def _free(now: datetime) -> sa.ColumnElement[bool]:
-    # Queued, or running under a lease that ran out: its worker died.
-    return sa.or_(t.job.c.state == "queued", sa.and_(t.job.c.state == "running", t.job.c.lease_until < now))
+    # Queued and not asleep, or running under a lease that ran out: its worker died.
+    awake = sa.or_(t.job.c.wake_at.is_(None), t.job.c.wake_at <= now)
+    return sa.or_(
+        sa.and_(t.job.c.state == "queued", awake),
+        sa.and_(t.job.c.state == "running", t.job.c.lease_until < now),
+    )
 
 
 def finish(tx: Tx, job_id: int, worker: str, /, **columns: Any) -> None:

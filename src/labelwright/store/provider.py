@@ -9,7 +9,7 @@ from labelwright.core.project import Capabilities, PromptTemplate, Provider, Tok
 from labelwright.store import tables as t
 from labelwright.store.db import Tx, inserted_id
 
-_BESIDE_BODY = {"id", "name", "has_key", "capabilities"}
+_BESIDE_BODY = {"id", "name", "has_key", "capabilities", *Provider.model_computed_fields}
 
 
 def _provider(row: Any) -> Provider:

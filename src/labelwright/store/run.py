@@ -80,25 +80,48 @@ def add_prediction(
     at: datetime,
 ) -> int:
     """Store what a model answered; returns the id. Making it the current one is `store.asset.refresh`."""
-    return inserted_id(
-        tx.execute(
-            t.prediction.insert().values(
-                project_id=project_id,
-                asset_id=asset_id,
-                run_id=run_id,
-                predictor_sha256=predictor_sha256,
-                ontology_version=ontology_version,
-                answers=reading.answers.model_dump(mode="json"),
-                confidence={key: value.model_dump(mode="json") for key, value in reading.confidence.items()},
-                problems=[problem.model_dump(mode="json") for problem in reading.problems],
-                pieces=[piece.model_dump(mode="json") for piece in reading.pieces]
-                if reading.pieces
-                else sa.null(),
-                lowest=reading.lowest,
-                created_at=at,
-            )
-        )
-    )
+    return add_predictions(
+        tx, project_id, run_id, predictor_sha256, ontology_version, {asset_id: reading}, at
+    )[asset_id]
+
+
+def add_predictions(
+    tx: Tx,
+    project_id: int,
+    run_id: int | None,
+    predictor_sha256: str,
+    ontology_version: int,
+    readings: Mapping[int, Reading],
+    at: datetime,
+) -> dict[int, int]:
+    """Store what a model answered about several assets; returns asset id -> prediction id."""
+    if not readings:
+        return {}
+    rows: list[dict[str, Any]] = [
+        {
+            "project_id": project_id, "asset_id": asset_id, "run_id": run_id, "predictor_sha256": predictor_sha256,
+            "ontology_version": ontology_version, "answers": reading.answers.model_dump(mode="json"),
+            "confidence": {key: value.model_dump(mode="json") for key, value in reading.confidence.items()},
+            "problems": [problem.model_dump(mode="json") for problem in reading.problems],
+            "lowest": reading.lowest, "created_at": at,
+        }
+        for asset_id, reading in readings.items()
+    ]  # fmt: skip
+    plain = [row for row in rows if not readings[row["asset_id"]].pieces]
+    cut = [
+        row | {"pieces": [piece.model_dump(mode="json") for piece in readings[row["asset_id"]].pieces]}
+        for row in rows
+        if readings[row["asset_id"]].pieces
+    ]
+    found: dict[int, int] = {}
+    for each in (plain, cut):
+        if each:
+            ids = tx.execute(_ADD_PREDICTIONS, each).scalars()
+            found |= {row["asset_id"]: int(key) for row, key in zip(each, ids, strict=True)}
+    return found
+
+
+_ADD_PREDICTIONS = t.prediction.insert().returning(t.prediction.c.id, sort_by_parameter_order=True)
 
 
 # --- runs ---------------------------------------------------------------------------------------------------------
@@ -155,6 +178,11 @@ def _run(row: Any, pace: tuple[float | None, float | None], next_batch: NextBatc
         failures=row.failures,
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,
+        cached_tokens=row.cached_tokens,
+        reasoning_tokens=row.reasoning_tokens,
+        from_cache=row.from_cache,
+        how=row.options.get("how", "now"),
+        use_cache=row.options.get("use_cache", True),
         cost_usd=row.cost_usd,
         cost_cap_usd=row.cost_cap_usd,
         rate_per_s=rate,
@@ -278,23 +306,6 @@ def state(tx: Tx, run_id: int) -> str | None:
     """The state alone; cheap enough to ask often."""
     found = tx.execute(sa.select(t.run.c.state).where(t.run.c.id == run_id)).scalar()
     return None if found is None else str(found)
-
-
-def spend(
-    tx: Tx, run_id: int, prompt_tokens: int, completion_tokens: int, retried: int, usd: Decimal | None
-) -> None:
-    """Add what was billed; an unknown cost stays unknown."""
-    c = t.run.c
-    changes: dict[str, Any] = {
-        "prompt_tokens": c.prompt_tokens + prompt_tokens,
-        "completion_tokens": c.completion_tokens + completion_tokens,
-        "retried": c.retried + retried,
-    }
-    if usd is not None:
-        spent = tx.execute(sa.select(c.cost_usd).where(c.id == run_id).with_for_update()).scalar()
-        # Added here and not by the database: SQLite would add binary floats.
-        changes["cost_usd"] = None if spent is None else Decimal(str(spent)) + usd
-    tx.execute(t.run.update().where(c.id == run_id).values(**changes))
 
 
 def next_batch(tx: Tx, project_id: int) -> int:
@@ -424,18 +435,11 @@ def finish(tx: Tx, run_id: int, outcomes: Sequence[Outcome], at: datetime) -> No
     """Note how assets ended, and count them."""
     if not outcomes:
         return
-    c = t.run_asset.c
     tx.execute(
-        t.run_asset.update()
-        .where(c.run_id == run_id, c.asset_id == sa.bindparam("b_asset_id"))
-        .values(
-            state=sa.bindparam("b_state"), cause=sa.bindparam("b_cause"), message=sa.bindparam("b_message"),
-            prediction_id=sa.bindparam("b_prediction_id"), latency_s=sa.bindparam("b_latency_s"),
-            cost_usd=sa.bindparam("b_cost_usd"), finished_at=sa.bindparam("b_finished_at"),
-        ),
+        _FINISH,
         [
             {
-                "b_asset_id": o.asset_id, "b_state": "done" if o.cause is None else "failed", "b_cause": o.cause,
+                "b_run_id": run_id, "b_asset_id": o.asset_id, "b_state": "done" if o.cause is None else "failed", "b_cause": o.cause,
                 "b_message": o.message, "b_prediction_id": o.prediction_id, "b_latency_s": o.latency_s,
                 "b_cost_usd": o.cost_usd, "b_finished_at": at,
             }
@@ -453,6 +457,17 @@ def finish(tx: Tx, run_id: int, outcomes: Sequence[Outcome], at: datetime) -> No
         .where(t.run.c.id == run_id)
         .values(failures=failures, failed=t.run.c.failed + failed, done=t.run.c.done + len(outcomes) - failed)
     )
+
+
+_FINISH = (
+    t.run_asset.update()
+    .where(t.run_asset.c.run_id == sa.bindparam("b_run_id"), t.run_asset.c.asset_id == sa.bindparam("b_asset_id"))
+    .values(
+        state=sa.bindparam("b_state"), cause=sa.bindparam("b_cause"), message=sa.bindparam("b_message"),
+        prediction_id=sa.bindparam("b_prediction_id"), latency_s=sa.bindparam("b_latency_s"),
+        cost_usd=sa.bindparam("b_cost_usd"), finished_at=sa.bindparam("b_finished_at"),
+    )
+)  # fmt: skip
 
 
 def failures_sample(tx: Tx, run_id: int, per_cause: int = 3) -> dict[str, list[tuple[int, str]]]:
@@ -534,19 +549,6 @@ def median_confidence(tx: Tx, project_id: int) -> float:
     return float(found or 0.0)
 
 
-def billed_before(tx: Tx, project_id: int, predictor_sha256: str) -> tuple[int, int, int] | None:
-    """(assets, prompt tokens, completion tokens) that earlier runs of this predictor came to; None without any."""
-    c = t.run.c
-    row = tx.execute(
-        sa.select(
-            sa.func.sum(c.done).label("n"),
-            sa.func.sum(c.prompt_tokens).label("prompt"),
-            sa.func.sum(c.completion_tokens).label("completion"),
-        ).where(c.project_id == project_id, c.predictor_sha256 == predictor_sha256, c.prompt_tokens > 0)
-    ).one()
-    return (int(row.n), int(row.prompt), int(row.completion)) if row.n else None
-
-
 def recount(tx: Tx, run_id: int) -> None:
     """Count a run's assets anew, after some of them ended differently than before."""
     c = t.run_asset.c
@@ -573,6 +575,17 @@ def waiting_of_job(tx: Tx, job_id: int) -> list[int]:
     c = t.run.c
     query = sa.select(c.id).where(c.job_id == job_id, c.state.in_(("queued", "running"))).order_by(c.id)
     return list(tx.execute(query).scalars())
+
+
+def waiting_among(tx: Tx, run_id: int, asset_ids: Sequence[int]) -> dict[int, int]:
+    """Those of these assets that were asked about and not answered yet -> attempts."""
+    c = t.run_asset.c
+    rows = tx.execute(
+        sa.select(c.asset_id, c.attempts).where(
+            c.run_id == run_id, c.state == "asked", c.asset_id.in_(list(asset_ids))
+        )
+    )
+    return {row.asset_id: row.attempts for row in rows}
 
 
 def is_unfinished(tx: Tx, run_id: int) -> bool:

@@ -365,6 +365,9 @@ run = Table(
     Column("failures", Json, nullable=False),
     Column("prompt_tokens", BigId, nullable=False, default=0),
     Column("completion_tokens", BigId, nullable=False, default=0),
+    Column("cached_tokens", BigId, nullable=False, default=0, server_default="0"),  # part of the prompt's
+    Column("reasoning_tokens", BigId, nullable=False, default=0, server_default="0"),  # part of the answer's
+    Column("from_cache", BigId, nullable=False, default=0, server_default="0"),  # replies from `reply_cache`
     Column("cost_usd", sa.Numeric(18, 9)),
     Column("cost_cap_usd", sa.Numeric(18, 9)),
     Column("examples", Json, nullable=False),  # annotation ids and a note, chosen when the run starts
@@ -405,6 +408,39 @@ exchange = (
         Column("reply", Json, nullable=False),
         Column("created_at", Utc, nullable=False),
     )
+)
+reply_cache = Table(  # whole requests that were answered well, so that the same is not paid for twice
+    "reply_cache",
+    metadata,
+    Column("project_id", BigId, ForeignKey("project.id"), primary_key=True),
+    Column("sha256", sa.String(64), primary_key=True),
+    Column("reply", sa.LargeBinary, nullable=False),  # deflated JSON
+    Column("size", sa.Integer, nullable=False),
+    Column("hits", sa.Integer, nullable=False, default=0),
+    Column("created_at", Utc, nullable=False),
+    Column("used_at", Utc, nullable=False),
+    Index("ix_reply_cache_used_at", "used_at", "size"),
+)
+remote_batch = Table(  # what a run has lying at a provider's batch API
+    "remote_batch",
+    metadata,
+    _id(),
+    Column("run_id", BigId, ForeignKey("run.id"), nullable=False),
+    Column(
+        "token", sa.String(40), nullable=False
+    ),  # ours, sent along: finds a batch whose id was never heard
+    Column("state", sa.String(12), nullable=False, default="preparing"),  # preparing | sent | ended
+    Column("file_id", sa.String(300)),
+    Column("batch_id", sa.String(300)),
+    Column("status", sa.String(40), nullable=False, default=""),  # in the provider's word
+    Column("requests", sa.Integer, nullable=False),
+    Column("completed", sa.Integer, nullable=False, default=0),
+    Column("failed", sa.Integer, nullable=False, default=0),
+    Column("looks", sa.Integer, nullable=False, default=0),
+    Column("cancel_wanted", sa.Boolean, nullable=False, default=False),
+    Column("created_at", Utc, nullable=False),
+    Column("looked_at", Utc),
+    Index("ix_remote_batch_run_id_state", "run_id", "state"),
 )
 prediction = Table(
     "prediction",
@@ -483,6 +519,7 @@ job = Table(
     Column("report", Json, nullable=False),
     Column("worker", sa.String(100)),
     Column("lease_until", Utc),
+    Column("wake_at", Utc),  # a queued job sleeps until then
     Column("attempts", sa.Integer, nullable=False, default=0),
     Column("cancel_wanted", sa.Boolean, nullable=False, default=False),
     Column("created_by", BigId),

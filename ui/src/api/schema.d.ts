@@ -300,6 +300,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/cache": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Cache Size
+         * @description How many replies are kept to answer the same request again.
+         */
+        get: operations["cache_size"];
+        put?: never;
+        post?: never;
+        /**
+         * Clear Cache
+         * @description Forget kept replies; predictions stay.
+         */
+        delete: operations["clear_cache"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/comparisons": {
         parameters: {
             query?: never;
@@ -1384,6 +1408,46 @@ export interface paths {
         patch: operations["change_provider"];
         trace?: never;
     };
+    "/api/providers/{provider_id}/prices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Prices
+         * @description Replace the price table.
+         */
+        put: operations["set_prices"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/providers/{provider_id}/prices/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Prices
+         * @description Take prices from LiteLLM's JSON or from a CSV.
+         */
+        post: operations["import_prices"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/providers/{provider_id}/probe": {
         parameters: {
             query?: never;
@@ -2016,6 +2080,21 @@ export interface components {
             y: number;
         };
         /**
+         * CacheSize
+         * @description How much is kept.
+         *
+         *     Attributes:
+         *         hits: How often a reply was used again.
+         */
+        CacheSize: {
+            /** Hits */
+            hits: number;
+            /** Replies */
+            replies: number;
+            /** Size Bytes */
+            size_bytes: number;
+        };
+        /**
          * Calibration
          * @description A non-decreasing map from raw to calibrated confidence.
          *
@@ -2078,6 +2157,11 @@ export interface components {
          *         tokenizer: In which way it counts tokens for us; empty when it does not.
          */
         Capabilities: {
+            /**
+             * Batches
+             * @default false
+             */
+            batches: boolean;
             /**
              * Checked At
              * Format: date-time
@@ -2182,6 +2266,14 @@ export interface components {
              * @default false
              */
             retired: boolean;
+        };
+        /**
+         * Cleared
+         * @description How many kept replies were forgotten.
+         */
+        Cleared: {
+            /** Cleared */
+            cleared: number;
         };
         /**
          * Column
@@ -2664,6 +2756,12 @@ export interface components {
             batch_size?: number | null;
             /** Batches */
             batches?: number | null;
+            /**
+             * How
+             * @default now
+             * @enum {string}
+             */
+            how: "now" | "batch";
             plan: components["schemas"]["Plan"];
         };
         /**
@@ -3531,6 +3629,8 @@ export interface components {
          *
          *     Attributes:
          *         batches: How many, one after another; null for all that is left.
+         *         how: `now`, or `batch` for the provider's batch API: cheaper, within a day.
+         *         use_cache: False asks also where this installation has kept the reply to the very same request.
          *         review_share: Each further batch waits until people have reviewed this share of the one before; null: at once.
          */
         NewRun: {
@@ -3543,9 +3643,20 @@ export interface components {
             batches: number | null;
             /** Cost Cap Usd */
             cost_cap_usd?: number | string | null;
+            /**
+             * How
+             * @default now
+             * @enum {string}
+             */
+            how: "now" | "batch";
             plan: components["schemas"]["Plan"];
             /** Review Share */
             review_share?: number | null;
+            /**
+             * Use Cache
+             * @default true
+             */
+            use_cache: boolean;
         };
         /**
          * NewTemplate
@@ -4099,6 +4210,67 @@ export interface components {
             template_version: number;
         };
         /**
+         * Price
+         * @description A price; USD per million tokens.
+         *
+         *     Attributes:
+         *         model: Name of the model; `*` and `?` stand for any letters, case does not matter.
+         *         cached_input_usd_per_mtok: Of prompt tokens the provider had in its own cache; None charges them in full.
+         *         output_usd_per_mtok: Of answer tokens, reasoning included.
+         *         batch_multiplier: What the provider's batch API costs of it, such as 0.5.
+         *         valid_from: First day (UTC) it holds; None for ever before.
+         */
+        Price: {
+            /**
+             * Batch Multiplier
+             * @default 1
+             */
+            batch_multiplier: number;
+            /** Cached Input Usd Per Mtok */
+            cached_input_usd_per_mtok?: number | null;
+            /** Input Usd Per Mtok */
+            input_usd_per_mtok: number;
+            /**
+             * Model
+             * @default *
+             */
+            model: string;
+            /** Output Usd Per Mtok */
+            output_usd_per_mtok: number;
+            /** Valid From */
+            valid_from?: string | null;
+        };
+        /**
+         * PriceImport
+         * @description What a price list came to.
+         *
+         *     Attributes:
+         *         prices: The rows of the endpoint now.
+         *         taken: How many the list gave or changed.
+         *         problems: Rows that cannot be used.
+         */
+        PriceImport: {
+            /** Prices */
+            prices: components["schemas"]["Price"][];
+            /** Problems */
+            problems: components["schemas"]["Problem"][];
+            /** Taken */
+            taken: number;
+        };
+        /**
+         * PriceList
+         * @description A price list as text; `only` names models (with `*`), by default those the endpoint is known to have.
+         */
+        PriceList: {
+            /**
+             * Only
+             * @default []
+             */
+            only: string[];
+            /** Text */
+            text: string;
+        };
+        /**
          * ProbeWish
          * @description Which model to try; the first one the endpoint names when empty.
          */
@@ -4416,7 +4588,10 @@ export interface components {
          *         has_key: Whether a key is stored.
          *         key_env: Name of an environment variable that holds the key, instead of a stored one.
          *         models: Model names offered to the user.
-         *         input_usd_per_mtok: Price of a million prompt tokens; None when unknown (cost is then unknown, not zero).
+         *         prices: What its models cost; the cost of a model without a row is unknown, not zero.
+         *         requests_per_min: Most requests sent in a minute by one process; None for no limit of ours.
+         *         tokens_per_min: Most tokens, prompt and answer together, likewise.
+         *         hedge: Ask a second time when an answer takes longer than 19 of 20 do; the first one counts, both are billed.
          *         capabilities: What a probe found; None before the first probe.
          */
         Provider: {
@@ -4433,10 +4608,18 @@ export interface components {
              * @default false
              */
             has_key: boolean;
+            /**
+             * Hedge
+             * @default false
+             */
+            hedge: boolean;
             /** Id */
             id: number;
-            /** Input Usd Per Mtok */
-            input_usd_per_mtok?: number | null;
+            /**
+             * Input Usd Per Mtok
+             * @description USD per million prompt tokens of the row `*`; null when there is none
+             */
+            readonly input_usd_per_mtok: number | null;
             /**
              * Key Env
              * @default
@@ -4455,13 +4638,25 @@ export interface components {
             models: string[];
             /** Name */
             name: string;
-            /** Output Usd Per Mtok */
-            output_usd_per_mtok?: number | null;
+            /**
+             * Output Usd Per Mtok
+             * @description USD per million answer tokens of the row `*`; null when there is none
+             */
+            readonly output_usd_per_mtok: number | null;
+            /**
+             * Prices
+             * @default []
+             */
+            prices: components["schemas"]["Price"][];
+            /** Requests Per Min */
+            requests_per_min?: number | null;
             /**
              * Timeout S
              * @default 120
              */
             timeout_s: number;
+            /** Tokens Per Min */
+            tokens_per_min?: number | null;
         };
         /**
          * ProviderChange
@@ -4472,6 +4667,8 @@ export interface components {
             base_url?: string | null;
             /** Concurrency */
             concurrency?: number | null;
+            /** Hedge */
+            hedge?: boolean | null;
             /** Input Usd Per Mtok */
             input_usd_per_mtok?: number | null;
             /** Key */
@@ -4484,12 +4681,18 @@ export interface components {
             name?: string | null;
             /** Output Usd Per Mtok */
             output_usd_per_mtok?: number | null;
+            /** Prices */
+            prices?: components["schemas"]["Price"][] | null;
+            /** Requests Per Min */
+            requests_per_min?: number | null;
             /** Timeout S */
             timeout_s?: number | null;
+            /** Tokens Per Min */
+            tokens_per_min?: number | null;
         };
         /**
          * ProviderInput
-         * @description What a person sets; `key` is write-only.
+         * @description What a person sets; `key` is write-only. The two prices are short for a row `*` in `prices`.
          */
         ProviderInput: {
             /** Base Url */
@@ -4499,6 +4702,11 @@ export interface components {
              * @default 8
              */
             concurrency: number;
+            /**
+             * Hedge
+             * @default false
+             */
+            hedge: boolean;
             /** Input Usd Per Mtok */
             input_usd_per_mtok?: number | null;
             /**
@@ -4521,10 +4729,19 @@ export interface components {
             /** Output Usd Per Mtok */
             output_usd_per_mtok?: number | null;
             /**
+             * Prices
+             * @default []
+             */
+            prices: components["schemas"]["Price"][];
+            /** Requests Per Min */
+            requests_per_min?: number | null;
+            /**
              * Timeout S
              * @default 120
              */
             timeout_s: number;
+            /** Tokens Per Min */
+            tokens_per_min?: number | null;
         };
         /**
          * Quality
@@ -4766,6 +4983,64 @@ export interface components {
             to_question: string;
         };
         /**
+         * RemoteBatch
+         * @description Part of a run at a provider's batch API.
+         *
+         *     Attributes:
+         *         token: Ours; sent along, so that a batch whose id was never heard is found again.
+         *         state: `preparing` until its id is known, `sent` until its answers are taken in, `ended`.
+         *         status: In the provider's word, such as `in_progress`.
+         *         completed: Requests the provider says are answered.
+         */
+        RemoteBatch: {
+            /** Batch Id */
+            batch_id?: string | null;
+            /**
+             * Cancel Wanted
+             * @default false
+             */
+            cancel_wanted: boolean;
+            /**
+             * Completed
+             * @default 0
+             */
+            completed: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Failed
+             * @default 0
+             */
+            failed: number;
+            /** File Id */
+            file_id?: string | null;
+            /** Id */
+            id: number;
+            /** Looked At */
+            looked_at?: string | null;
+            /**
+             * Looks
+             * @default 0
+             */
+            looks: number;
+            /** Requests */
+            requests: number;
+            /** Run Id */
+            run_id: number;
+            /** State */
+            state: string;
+            /**
+             * Status
+             * @default
+             */
+            status: string;
+            /** Token */
+            token: string;
+        };
+        /**
          * Renewed
          * @description How many leases still existed.
          */
@@ -4853,6 +5128,11 @@ export interface components {
          *     Attributes:
          *         kind: `batch` fills the queue; `trial` is a sample in the prompt studio that leaves the queue alone.
          *         failures: Failed assets by cause.
+         *         how: Asked at once, or through the provider's batch API.
+         *         use_cache: Whether replies of this installation's cache count.
+         *         cached_tokens: Prompt tokens the provider had in its cache, part of `prompt_tokens`.
+         *         reasoning_tokens: Part of `completion_tokens`.
+         *         from_cache: Replies taken from this installation's cache; they cost nothing.
          *         cost_usd: Sum over every attempt, failed ones too; None when the price is unknown.
          *         cost_cap_usd: The run pauses before it would pass this.
          *         rate_per_s: Finished assets per second over the recent past; None before there is one.
@@ -4863,6 +5143,11 @@ export interface components {
         Run: {
             /** Batch */
             batch: number | null;
+            /**
+             * Cached Tokens
+             * @default 0
+             */
+            cached_tokens: number;
             /**
              * Completion Tokens
              * @default 0
@@ -4905,6 +5190,17 @@ export interface components {
             };
             /** Finished At */
             finished_at?: string | null;
+            /**
+             * From Cache
+             * @default 0
+             */
+            from_cache: number;
+            /**
+             * How
+             * @default now
+             * @enum {string}
+             */
+            how: "now" | "batch";
             /** Id */
             id: number;
             /**
@@ -4927,6 +5223,11 @@ export interface components {
             /** Rate Per S */
             rate_per_s?: number | null;
             /**
+             * Reasoning Tokens
+             * @default 0
+             */
+            reasoning_tokens: number;
+            /**
              * Retried
              * @default 0
              */
@@ -4945,12 +5246,27 @@ export interface components {
             stop_reason: string;
             /** Total */
             total: number;
+            /**
+             * Use Cache
+             * @default true
+             */
+            use_cache: boolean;
         };
         /**
          * RunView
          * @description A run with what a person wants to look into.
+         *
+         *     Attributes:
+         *         confirmed: Assets whose prediction a person submitted unchanged.
+         *         usd_per_confirmed: Cost of the run over these; None while there is none, or the cost is unknown.
+         *         remote: What lies at the provider's batch API, or did last.
          */
         RunView: {
+            /**
+             * Confirmed
+             * @default 0
+             */
+            confirmed: number;
             /** Examples */
             examples: components["schemas"]["ShownExample"][];
             /** Failures Sample */
@@ -4958,7 +5274,10 @@ export interface components {
                 [key: string]: components["schemas"]["FailedAsset"][];
             };
             plan?: components["schemas"]["Plan"] | null;
+            remote?: components["schemas"]["RemoteBatch"] | null;
             run: components["schemas"]["Run"];
+            /** Usd Per Confirmed */
+            usd_per_confirmed?: number | string | null;
         };
         /**
          * Runs
@@ -6311,6 +6630,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Skipped"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cache_size: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CacheSize"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    clear_cache: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cleared"];
                 };
             };
             /** @description Validation Error */
@@ -8368,6 +8749,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Provider"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    set_prices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Price"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    import_prices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriceList"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceImport"];
                 };
             };
             /** @description Validation Error */

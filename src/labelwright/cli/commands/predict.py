@@ -2,7 +2,9 @@
 
 import os
 import re
+from datetime import date
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
@@ -13,11 +15,14 @@ from labelwright.core.predictor import Scoring
 
 if TYPE_CHECKING:
     from labelwright.core.access import Actor
+    from labelwright.core.price import Price
     from labelwright.core.project import Provider
     from labelwright.flows.prompts import Estimate
     from labelwright.workbench import Workbench
 
 provider_app = typer.Typer(no_args_is_help=True, help="Model endpoints that speak the OpenAI protocol.")
+price_app = typer.Typer(no_args_is_help=True, help="What the models of an endpoint cost.")
+provider_app.add_typer(price_app, name="price")
 ProviderName = Annotated[str, typer.Argument(metavar="PROVIDER", help="Name of the provider.")]
 
 
@@ -92,6 +97,116 @@ def probe_provider(
         typer.echo(f"models: {', '.join(seen.models[:20])}")
 
 
+def _row(price: "Price") -> str:
+    cached = (
+        ""
+        if price.cached_input_usd_per_mtok is None
+        else f", cached input {price.cached_input_usd_per_mtok:g}"
+    )
+    batch = "" if price.batch_multiplier == 1 else f", batch x {price.batch_multiplier:g}"
+    since = "" if price.valid_from is None else f", from {price.valid_from}"
+    return (
+        f"{price.model}\tinput {price.input_usd_per_mtok:g}{cached}, output {price.output_usd_per_mtok:g} "
+        f"USD per million tokens{batch}{since}"
+    )
+
+
+@price_app.command("list")
+def list_prices(name: ProviderName, home: Home = None, database: Database = None) -> None:
+    """The price table of an endpoint."""
+    with workbench(home, database) as bench:
+        found = provider_named(bench, local_person(bench), name)
+        for price in found.prices:
+            typer.echo(_row(price))
+        if not found.prices:
+            typer.echo("no prices: costs are unknown")
+
+
+@price_app.command("set")
+def set_price(
+    name: ProviderName,
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Name of the model; * stands for any letters.")
+    ],
+    input_usd: Annotated[float, typer.Option("--input-usd", min=0, help="USD per million prompt tokens.")],
+    output_usd: Annotated[float, typer.Option("--output-usd", min=0, help="USD per million answer tokens.")],
+    cached_usd: Annotated[
+        float | None, typer.Option("--cached-usd", min=0, help="Of prompt tokens in the provider's cache.")
+    ] = None,
+    batch: Annotated[float, typer.Option("--batch", min=0, help="What the batch API costs of it.")] = 1.0,
+    since: Annotated[str, typer.Option("--from", help="First day it holds, YYYY-MM-DD.")] = "",
+    home: Home = None,
+    database: Database = None,
+) -> None:
+    """Enter a price; one for the same model and day is replaced."""
+    from pydantic import ValidationError
+
+    from labelwright.core.price import Price
+    from labelwright.flows import models
+
+    try:
+        price = Price(
+            model=model, input_usd_per_mtok=input_usd, output_usd_per_mtok=output_usd,
+            cached_input_usd_per_mtok=cached_usd, batch_multiplier=batch,
+            valid_from=date.fromisoformat(since) if since else None,
+        )  # fmt: skip
+    except (ValidationError, ValueError):
+        raise Invalid(
+            "bad_option", "this is no price", "amounts from 0 on, and a day as YYYY-MM-DD"
+        ) from None
+    with workbench(home, database) as bench:
+        actor = local_person(bench)
+        found = provider_named(bench, actor, name)
+        kept = [p for p in found.prices if (p.model, p.valid_from) != (price.model, price.valid_from)]
+        models.set_prices(bench, actor, found.id, [*kept, price])
+        typer.echo(_row(price))
+
+
+@price_app.command("remove")
+def remove_price(
+    name: ProviderName,
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Name of the model as it stands in the table.")
+    ],
+    home: Home = None,
+    database: Database = None,
+) -> None:
+    """Take all prices of a model out of the table; its costs are unknown then."""
+    from labelwright.flows import models
+
+    with workbench(home, database) as bench:
+        actor = local_person(bench)
+        found = provider_named(bench, actor, name)
+        kept = [price for price in found.prices if price.model != model]
+        if len(kept) == len(found.prices):
+            raise NotFound(
+                "no_price", f"there is no price for {model!r}", "labelwright provider price list NAME"
+            )
+        models.set_prices(bench, actor, found.id, kept)
+
+
+@price_app.command("import")
+def import_prices(
+    name: ProviderName,
+    path: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="JSON or CSV.")],
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="A model; * stands for any letters.")
+    ] = None,
+    home: Home = None,
+    database: Database = None,
+) -> None:
+    """Take prices from LiteLLM's JSON, or from a CSV with the columns of the table."""
+    from labelwright.flows import models
+
+    with workbench(home, database) as bench:
+        actor = local_person(bench)
+        text = path.read_text(encoding="utf-8", errors="replace")
+        found = models.import_prices(bench, actor, provider_named(bench, actor, name).id, text, only or ())
+        typer.echo(f"{found.taken} prices taken")
+        for problem in found.problems[:20]:
+            typer.secho(f"  {problem.where}: {problem.message}", fg="yellow", err=True)
+
+
 def predict(
     project: ProjectName,
     provider: Annotated[
@@ -136,6 +251,12 @@ def predict(
         ),
     ] = None,
     cap: Annotated[str, typer.Option("--cap", help="Pause before so many USD are passed.")] = "",
+    batch_api: Annotated[
+        bool, typer.Option("--batch-api", help="Through the provider's batch API: cheaper, within a day.")
+    ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Ask also where the reply to the same request is kept here.")
+    ] = False,
     estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would take.")] = False,
     home: Home = None,
     database: Database = None,
@@ -163,11 +284,12 @@ def predict(
         )  # fmt: skip
         if estimate:
             limit = None if everything else prompts.planned(bench, actor, found.id, batch_size, batches)
-            _say(prompts.estimate(bench, actor, found.id, plan, limit))
+            _say(prompts.estimate(bench, actor, found.id, plan, limit, "batch" if batch_api else "now"))
             return
         run = runs.start_run(
             bench, actor, found.id, plan, batch_size=batch_size, batches=None if everything else batches,
-            cost_cap_usd=amount(cap), review_share=review,
+            cost_cap_usd=amount(cap), review_share=review, how="batch" if batch_api else "now",
+            use_cache=not no_cache,
         )  # fmt: skip
         job = next(
             j for j in jobs.list_jobs(bench, actor, found.id, ("predict",)) if run.id in j.params["run_ids"]
@@ -176,8 +298,9 @@ def predict(
         ended = [each for each in runs.list_runs(bench, actor, found.id, "batch") if each.id >= run.id]
         for each in reversed(ended):
             cost = "cost unknown" if each.cost_usd is None else f"{each.cost_usd:.4f} USD"
+            cached = f", {each.from_cache} from the cache" if each.from_cache else ""
             typer.echo(
-                f"batch {each.batch}: {each.state}, {each.done} of {each.total}, {each.failed} failed, {cost}"
+                f"batch {each.batch}: {each.state}, {each.done} of {each.total}, {each.failed} failed, {cost}{cached}"
             )
             for cause, n in each.failures.items():
                 typer.echo(f"  {n} by {cause.replace('_', ' ')}", err=True)

@@ -5,13 +5,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from labelwright.core.predictor import Decoding, ExamplePolicy, Run
+from labelwright.core.predictor import Decoding, ExamplePolicy, How, Run
 from labelwright.core.project import PromptTemplate
 from labelwright.core.value import Value
-from labelwright.flows import predict, prompts, trial
+from labelwright.flows import caching, predict, prompts, trial
 from labelwright.flows import reread as again
 from labelwright.flows.prompts import Plan
 from labelwright.server.edge import Bench, SignedIn, new_router
+from labelwright.store.cache import CacheSize
 
 router = new_router()
 
@@ -46,6 +47,7 @@ class EstimateWish(Value):
     plan: Plan
     batch_size: int | None = Field(default=None, ge=1, le=100_000)
     batches: int | None = Field(default=None, ge=1, le=1_000_000)
+    how: How = "now"
 
 
 class NewRun(Value):
@@ -53,6 +55,8 @@ class NewRun(Value):
 
     Attributes:
         batches: How many, one after another; null for all that is left.
+        how: `now`, or `batch` for the provider's batch API: cheaper, within a day.
+        use_cache: False asks also where this installation has kept the reply to the very same request.
         review_share: Each further batch waits until people have reviewed this share of the one before; null: at once.
     """
 
@@ -60,6 +64,8 @@ class NewRun(Value):
     batch_size: int | None = Field(default=None, ge=1, le=100_000)
     batches: int | None = Field(default=1, ge=1, le=1_000_000)
     cost_cap_usd: Decimal | None = Field(default=None, gt=0, max_digits=15, decimal_places=6)
+    how: How = "now"
+    use_cache: bool = True
     review_share: float | None = Field(default=None, gt=0, le=1)
 
 
@@ -82,6 +88,12 @@ class Runs(Value):
 
     rows: list[Run]
     next: int | None
+
+
+class Cleared(Value):
+    """How many kept replies were forgotten."""
+
+    cleared: int
 
 
 class Reread(Value):
@@ -120,7 +132,7 @@ def estimate_run(project_id: int, actor: SignedIn, bench: Bench, body: EstimateW
     limit = None
     if body.batches is not None:
         limit = prompts.planned(bench, actor, project_id, body.batch_size, body.batches)
-    return prompts.estimate(bench, actor, project_id, body.plan, limit)
+    return prompts.estimate(bench, actor, project_id, body.plan, limit, body.how)
 
 
 @router.get("/projects/{project_id}/runs")
@@ -138,7 +150,7 @@ def start_run(project_id: int, actor: SignedIn, bench: Bench, body: NewRun) -> R
     """Start a run over the next unpredicted assets; the first one of the series."""
     return predict.start_run(
         bench, actor, project_id, body.plan, batch_size=body.batch_size, batches=body.batches,
-        cost_cap_usd=body.cost_cap_usd, review_share=body.review_share,
+        cost_cap_usd=body.cost_cap_usd, review_share=body.review_share, how=body.how, use_cache=body.use_cache,
     )  # fmt: skip
 
 
@@ -199,6 +211,18 @@ def retry_failed(project_id: int, run_id: int, actor: SignedIn, bench: Bench) ->
 def reread(project_id: int, run_id: int, actor: SignedIn, bench: Bench) -> Reread:
     """Read the kept replies of an ended run again, without asking."""
     return Reread(changed=again.reread(bench, actor, project_id, run_id))
+
+
+@router.get("/projects/{project_id}/cache")
+def cache_size(project_id: int, actor: SignedIn, bench: Bench) -> CacheSize:
+    """How many replies are kept to answer the same request again."""
+    return caching.cache_size(bench, actor, project_id)
+
+
+@router.delete("/projects/{project_id}/cache")
+def clear_cache(project_id: int, actor: SignedIn, bench: Bench) -> Cleared:
+    """Forget kept replies; predictions stay."""
+    return Cleared(cleared=caching.clear_cache(bench, actor, project_id))
 
 
 @router.post("/projects/{project_id}/trials", status_code=201)

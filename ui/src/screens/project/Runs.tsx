@@ -1,4 +1,4 @@
-import { Alert, Button, Checkbox, Modal, NumberInput, Progress, Select } from "@mantine/core";
+import { Alert, Button, Checkbox, Modal, NumberInput, Progress, Select, Switch } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
@@ -8,7 +8,7 @@ import { EconomicsBlock } from "../../parts/economics";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
 import { Examples, ExamplesOf } from "./Examples";
-import { FIRST_PLAN, PlanForm, planOf, type PlanDraft } from "./plan";
+import { FIRST_PLAN, PlanForm, planOf, usePlanParts, type PlanDraft } from "./plan";
 import type { Question } from "../../editor/types";
 import { NextBatch } from "./NextBatch";
 import type { TabProps } from "./ProjectScreen";
@@ -67,22 +67,31 @@ function RunCard({ run, project, questions, open, toggle }: { run: Run; project:
         {t("runs.done")} {number.format(done)} / {number.format(run.total)} · {t("runs.failed")} {failed} · {t("runs.retried")} {run.retried ?? 0} · {t("runs.tokens")} {number.format(run.prompt_tokens ?? 0)} + {number.format(run.completion_tokens ?? 0)} · {t("runs.cost")} {run.cost_usd === null || run.cost_usd === undefined ? "–" : `$${Number(run.cost_usd).toFixed(4)}`}{run.cost_cap_usd ? ` / $${Number(run.cost_cap_usd).toFixed(2)}` : ""}
         {typeof run.rate_per_s === "number" && run.state === "running" ? ` · ${run.rate_per_s.toFixed(1)}/s` : ""}{typeof run.eta_s === "number" && run.state === "running" ? ` · ${t("runs.eta")} ${String(Math.round(run.eta_s))} s` : ""}
       </p>
+      {(run.from_cache ?? 0) > 0 && <p className="lw-dim">{t("runs.fromCache", { n: run.from_cache ?? 0 })}</p>}
       {(run.stop_reason ?? "") !== "" && <Alert color={run.state === "failed" ? "red" : run.state === "paused" ? "yellow" : "gray"}>{run.stop_reason}</Alert>}
       {(run.examples_note ?? "") !== "" && <p className="lw-dim">{run.examples_note}</p>}
       {steer.isError && <Trouble error={steer.error} />}
       <NextBatch run={run} project={project} />
-      {open && <Details project={project} run={run.id} questions={questions} />}
+      {(open || (run.how === "batch" && !ENDED.includes(run.state))) && <Details project={project} run={run.id} questions={questions} />}
     </section>
   );
 }
 
 function Details({ project, run, questions }: { project: number; run: number; questions: readonly Question[] }) {
-  const view = useQuery({ queryKey: ["runs", project, run], queryFn: () => must(api.GET("/api/projects/{project_id}/runs/{run_id}", { params: { path: { project_id: project, run_id: run } } })) });
+  const view = useQuery({ queryKey: ["runs", project, run], queryFn: () => must(api.GET("/api/projects/{project_id}/runs/{run_id}", { params: { path: { project_id: project, run_id: run } } })), refetchInterval: (query) => (ENDED.includes(query.state.data?.run.state ?? "") ? false : 2000) });
   if (view.isPending) return <Waiting />;
   if (view.isError) return <Trouble error={view.error} />;
   const causes = Object.entries(view.data.run.failures ?? {});
+  const { remote, usd_per_confirmed: each, confirmed = 0 } = view.data;
+  const facts = [
+    remote ? (remote.state === "preparing" ? t("runs.remotePreparing") : t("runs.remote", { status: remote.status ?? "", done: remote.completed ?? 0, total: remote.requests })) : "",
+    each === null || each === undefined ? "" : t("runs.perConfirmed", { usd: Number(each).toPrecision(3), n: confirmed }),
+    (view.data.run.cached_tokens ?? 0) > 0 ? t("runs.cachedTokens", { n: view.data.run.cached_tokens ?? 0 }) : "",
+    (view.data.run.reasoning_tokens ?? 0) > 0 ? t("runs.reasoning", { n: view.data.run.reasoning_tokens ?? 0 }) : "",
+  ].filter((fact) => fact !== "");
   return (
     <>
+      {facts.length > 0 && <p className="lw-number" role="status">{facts.join(" · ")}</p>}
       <EconomicsBlock project={project} run={run} />
       {causes.length > 0 && <h2>{t("runs.failures")}</h2>}
       {causes.map(([cause, n]) => (
@@ -104,18 +113,22 @@ function NewRun({ project, batchSize, done }: { project: number; batchSize: numb
   const [size, setSize] = useState(batchSize);
   const [batches, setBatches] = useState<string>("1");
   const [cap, setCap] = useState<number | null>(null);
+  const [how, setHow] = useState<"now" | "batch">("now");
+  const [bypass, setBypass] = useState(false);
   const [wait, setWait] = useState(true);
   const [share, setShare] = useState(100);
   const path = { project_id: project };
   const plan = planOf(draft);
+  const { providers } = usePlanParts(project);
+  const able = providers.find((p) => String(p.id) === draft.provider)?.capabilities;
   const count = batches === "all" ? null : Number(batches);
   const estimate = useQuery({
-    queryKey: ["estimate", project, plan, size, count],
+    queryKey: ["estimate", project, plan, size, count, how],
     enabled: plan !== null,
-    queryFn: () => must(api.POST("/api/projects/{project_id}/estimates", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count } })),
+    queryFn: () => must(api.POST("/api/projects/{project_id}/estimates", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count, how } })),
   });
   const start = useMutation({
-    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count, cost_cap_usd: cap === null ? null : String(cap), review_share: wait && batches !== "1" ? share / 100 : null } })),
+    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: plan as never, batch_size: size, batches: count, cost_cap_usd: cap === null ? null : String(cap), review_share: wait && batches !== "1" ? share / 100 : null, how, use_cache: !bypass } })),
     onSuccess: done,
   });
   return (
@@ -124,8 +137,11 @@ function NewRun({ project, batchSize, done }: { project: number; batchSize: numb
       <div className="lw-row" style={{ marginTop: 8, alignItems: "flex-end" }}>
         <NumberInput label={t("runs.batchSize")} min={1} max={100000} value={size} onChange={(v) => { setSize(Number(v) || 1); }} w={140} />
         <Select label={t("runs.batches")} data={["1", "2", "3", "5", "10", { value: "all", label: t("runs.all") }]} allowDeselect={false} value={batches} onChange={(v) => { setBatches(v ?? "1"); }} w={160} />
+        <Select label={t("runs.how")} data={[{ value: "now", label: t("runs.now") }, { value: "batch", label: t("runs.viaBatch") }]} allowDeselect={false} value={how} onChange={(v) => { setHow(v === "batch" ? "batch" : "now"); }} w={240} />
         <NumberInput label={t("runs.cap")} min={0.01} decimalScale={2} value={cap ?? ""} onChange={(v) => { setCap(v === "" ? null : Number(v)); }} w={140} />
       </div>
+      {how === "batch" && able && able.batches !== true && <Alert mt="sm" color="orange">{t("runs.noBatch")}</Alert>}
+      <Switch mt="sm" label={t("runs.bypass")} checked={bypass} onChange={(e) => { setBypass(e.currentTarget.checked); }} />
       {batches !== "1" && (
         <div className="lw-row" style={{ marginTop: 8, alignItems: "flex-end" }}>
           <Checkbox className="lw-grow" label={t("series.wait")} description={t("series.waitHint")} checked={wait} onChange={(e) => { setWait(e.currentTarget.checked); }} />

@@ -1,15 +1,16 @@
-import { Alert, Button, Checkbox, Code, PasswordInput, Stack, Switch, TextInput, NumberInput } from "@mantine/core";
+import { Alert, Button, Checkbox, Code, PasswordInput, NumberInput, Stack, Switch, TextInput } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useParams } from "wouter";
 
-import { api, must, type Noun } from "../../api/client";
+import { api, must } from "../../api/client";
 import { useMe } from "../../app/me";
 import { BINDINGS, changeKey, clash, keysOf, nameOf, pretty, singleKeysOff, turnSingleKeys } from "../../keys";
 import { Empty, Trouble } from "../../parts/state";
 import { SCOPES } from "../help/scopes";
 import { t, type Key } from "../../strings";
+import { Models } from "./Models";
 
 const TABS: readonly { path: string; title: Key; admin: boolean }[] = [
   { path: "", title: "settings.account", admin: false },
@@ -59,84 +60,6 @@ function Account() {
       </form>
       <Button variant="default" onClick={() => { out.mutate(); }} style={{ alignSelf: "flex-start" }}>{t("settings.signOut")}</Button>
     </Stack>
-  );
-}
-
-function Models() {
-  const queries = useQueryClient();
-  const providers = useQuery({ queryKey: ["providers"], queryFn: () => must(api.GET("/api/providers")) as Promise<Noun<"Provider">[]> });
-  const again = (): void => void queries.invalidateQueries({ queryKey: ["providers"] });
-  return (
-    <>
-      {providers.isError && <Trouble error={providers.error} />}
-      {(providers.data ?? []).length === 0 && <p className="lw-dim">{t("settings.modelNone")}</p>}
-      {(providers.data ?? []).map((p) => <ProviderCard key={p.id} provider={p} changed={again} />)}
-      <section className="lw-card" style={{ marginTop: 16 }}>
-        <h2>{t("settings.addModel")}</h2>
-        <ProviderForm provider={null} done={again} />
-      </section>
-    </>
-  );
-}
-
-function ProviderCard({ provider, changed }: { provider: Noun<"Provider">; changed: () => void }) {
-  const [editing, setEditing] = useState(false);
-  const path = { provider_id: provider.id };
-  const probe = useMutation({ mutationFn: () => must(api.POST("/api/providers/{provider_id}/probe", { params: { path }, body: { model: provider.models?.[0] ?? "" } })), onSuccess: changed });
-  const remove = useMutation({ mutationFn: () => must(api.DELETE("/api/providers/{provider_id}", { params: { path } })), onSuccess: changed });
-  const can = probe.data ?? provider.capabilities;
-  return (
-    <section className="lw-card" style={{ marginBottom: 12 }}>
-      <div className="lw-row">
-        <h2 className="lw-grow">{provider.name}</h2>
-        <Button size="xs" variant="default" loading={probe.isPending} onClick={() => { probe.mutate(); }}>{t("settings.probe")}</Button>
-        <Button size="xs" variant="default" onClick={() => { setEditing(!editing); }} aria-expanded={editing}>{t("settings.change")}</Button>
-        <Button size="xs" variant="subtle" color="red" onClick={() => { if (window.confirm(t("settings.removeModel", { name: provider.name }))) remove.mutate(); }}>{t("common.remove")}</Button>
-      </div>
-      <p className="lw-dim"><Code>{provider.base_url}</Code> · {provider.has_key === true ? t("settings.keyStored") : provider.key_env ? `$${provider.key_env}` : t("settings.keyNone")} · {(provider.models ?? []).join(", ")}</p>
-      {can && <p role="status">{t("settings.probeOk", { structured: can.structured ?? "none", logprobs: can.logprobs === true ? "yes" : "no" })}</p>}
-      {probe.isError && <Trouble error={probe.error} />}
-      {remove.isError && <Trouble error={remove.error} />}
-      {editing && <ProviderForm provider={provider} done={() => { setEditing(false); changed(); }} />}
-    </section>
-  );
-}
-
-function ProviderForm({ provider, done }: { provider: Noun<"Provider"> | null; done: () => void }) {
-  const [name, setName] = useState(provider?.name ?? "");
-  const [url, setUrl] = useState(provider?.base_url ?? "");
-  const [key, setKey] = useState("");
-  const [models, setModels] = useState((provider?.models ?? []).join(", "));
-  const [input, setInput] = useState<number | null>(provider?.input_usd_per_mtok ?? null);
-  const [output, setOutput] = useState<number | null>(provider?.output_usd_per_mtok ?? null);
-  const save = useMutation({
-    mutationFn: () => {
-      const body = { name, base_url: url, models: models.split(",").map((x) => x.trim()).filter((x) => x !== ""), input_usd_per_mtok: input, output_usd_per_mtok: output, ...(key === "" ? {} : { key }) };
-      return provider === null
-        ? must(api.POST("/api/providers", { body: body as never }))
-        : must(api.PATCH("/api/providers/{provider_id}", { params: { path: { provider_id: provider.id } }, body: body as never }));
-    },
-    onSuccess: () => {
-      setKey("");
-      if (provider === null) { setName(""); setUrl(""); setModels(""); }
-      done();
-    },
-  });
-  return (
-    <form onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
-      <Stack maw={560} gap="xs">
-        <TextInput label={t("settings.name")} required value={name} onChange={(e) => { setName(e.currentTarget.value); }} />
-        <TextInput label={t("settings.baseUrl")} required placeholder="http://127.0.0.1:11434/v1" value={url} description={provider !== null ? t("settings.urlClears") : undefined} onChange={(e) => { setUrl(e.currentTarget.value); }} />
-        <PasswordInput label={t("settings.key")} autoComplete="off" value={key} onChange={(e) => { setKey(e.currentTarget.value); }} />
-        <TextInput label={t("settings.models2")} value={models} onChange={(e) => { setModels(e.currentTarget.value); }} />
-        <div className="lw-row">
-          <NumberInput label={t("settings.priceIn")} min={0} decimalScale={4} value={input ?? ""} onChange={(v) => { setInput(v === "" ? null : Number(v)); }} />
-          <NumberInput label={t("settings.priceOut")} min={0} decimalScale={4} value={output ?? ""} onChange={(v) => { setOutput(v === "" ? null : Number(v)); }} />
-        </div>
-        {save.isError && <Trouble error={save.error} />}
-        <Button type="submit" loading={save.isPending} style={{ alignSelf: "flex-start" }}>{t("common.save")}</Button>
-      </Stack>
-    </form>
   );
 }
 

@@ -121,7 +121,7 @@ function Ready({ project, job, plan }: { project: number; job: number; plan: { p
     refetchInterval: (query) => (query.state.data && ["done", "failed", "cancelled"].includes(query.state.data.state) ? false : 400),
   });
   const run = useMutation({
-    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: { provider_id: plan?.provider_id ?? 0, model: plan?.model ?? "", template_version: 0, examples: { kind: "none", k: 1, seed: 0 }, decoding: decodingOf(FIRST_PLAN) }, batch_size: plan?.batch ?? 50, batches: 1 } })),
+    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: { provider_id: plan?.provider_id ?? 0, model: plan?.model ?? "", template_version: 0, examples: { kind: "none", k: 1, seed: 0 }, decoding: decodingOf(FIRST_PLAN) }, batch_size: plan?.batch ?? 50, batches: 1, how: "now", use_cache: true } })),
   });
   const data = progress.data;
   if (data?.state === "done" && plan !== null && !started) {
