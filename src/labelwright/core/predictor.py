@@ -32,14 +32,36 @@ class ExamplePolicy(Value):
     seed: int = 0
 
 
+Scoring = Literal["auto", "logprobs", "verbal", "self_consistency", "seed_top5", "none"]
+"""Where confidence comes from.
+
+`auto`: token log-probabilities where the endpoint gives them, else no number. `logprobs`: the same, and a reply without
+them is reported. `verbal`: what the model says about itself, 0 to 100. `self_consistency`: the share of several samples
+that agree. `seed_top5`: product of the first five tokens' probabilities, for comparison. `none`: no confidence.
+"""
+
+
 class Decoding(Value):
-    """Parameters of generation."""
+    """How an asset is asked about and how the answer is generated.
+
+    Attributes:
+        confidence: Where confidence comes from.
+        samples: Answers per question for `self_consistency`; each is asked and paid for.
+        questions: All questions in one request, or each in its own (with what it depends on).
+        chunk_tokens: Longest piece of a text in one request; None for what fits the model's context.
+        overlap: Share of a piece that is repeated in the next one, where mentions are marked.
+    """
 
     temperature: float = Field(default=0.0, ge=0.0, le=2.0)
     max_tokens: int | None = Field(default=None, ge=1, le=100_000)
     top_logprobs: int = Field(default=5, ge=0, le=20)
     seed: int | None = 0
     structured: Literal["auto", "json_schema", "json_object", "none"] = "auto"
+    confidence: Scoring = "auto"
+    samples: int = Field(default=5, ge=2, le=20)
+    questions: Literal["together", "each"] = "together"
+    chunk_tokens: int | None = Field(default=None, ge=64, le=1_000_000)
+    overlap: float = Field(default=0.12, ge=0.0, le=0.5)
 
 
 class PromptedModel(Value):
@@ -100,7 +122,9 @@ class Confidence(Value):
 
     Attributes:
         value: In [0, 1], or None where nothing supports a number: never invented.
-        scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `classifier`, `tagger`, `verbal`, `given`.
+        scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `relation_min`, `classifier`, `tagger`,
+            `verbal`, `self_consistency`, `seed_top5`, `given`; with `+parts` where several pieces of a text were put
+            together.
         distribution: Label id -> probability, where known.
         low: A lower bound that assumes the worst for unseen tokens.
         mass: How much probability the model gave to any valid label at the deciding token.
@@ -113,12 +137,34 @@ class Confidence(Value):
     mass: Probability | None = None
 
 
+class PieceSaid(Value):
+    """What one piece of a long text said: the evidence behind an answer about the whole.
+
+    Attributes:
+        start: Of the piece, in code points of the whole text.
+        answers: Without marked things: they show where they are.
+        confidence: Question -> confidence of this piece's answer.
+        mentions: How many spans were marked in it.
+    """
+
+    start: int
+    end: int
+    answers: Answers = Field(default_factory=Answers)
+    confidence: dict[str, float] = Field(default_factory=dict)
+    mentions: int = 0
+
+
 class Reading(Value):
-    """What a reply came to: answers, confidence per question, and everything refused."""
+    """What a reply came to: answers, confidence per question, and everything refused.
+
+    Attributes:
+        pieces: What each piece of the text said, where it was asked in several; empty otherwise.
+    """
 
     answers: Answers
     confidence: dict[str, Confidence] = Field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    pieces: tuple[PieceSaid, ...] = ()
 
     @property
     def lowest(self) -> float | None:
@@ -139,6 +185,7 @@ class Prediction(Value):
     answers: Answers
     confidence: dict[str, Confidence] = Field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    pieces: tuple[PieceSaid, ...] = ()
     created_at: datetime
 
 

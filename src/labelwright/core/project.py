@@ -87,14 +87,38 @@ class Provider(Value):
 
 
 class Capabilities(Value):
-    """What an endpoint was seen to do with one tiny request each."""
+    """What an endpoint was seen to do with one tiny request each.
+
+    Attributes:
+        tokenizer: In which way it counts tokens for us; empty when it does not.
+    """
 
     structured: Literal["json_schema", "json_object", "none"] = "none"
     logprobs: bool = False
     top_logprobs_max: int = 0
     models: tuple[str, ...] = ()
     context_tokens: int | None = None
+    tokenizer: Literal["", "llama.cpp", "vllm"] = ""
     checked_at: datetime
+
+
+class TokenFactor(Value):
+    """How a model's own token counts compare with the estimate, learned from what its endpoint reported.
+
+    Attributes:
+        mean: True count over estimate, exponentially averaged.
+        spread: Mean absolute deviation from it.
+        n: Answers it was learned from.
+    """
+
+    mean: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    spread: float = Field(default=0.05, ge=0, allow_inf_nan=False)
+    n: int = 0
+
+    @property
+    def safe(self) -> float:
+        """A factor that is rarely too low."""
+        return self.mean + 2 * self.spread
 
 
 class PromptTemplate(Value):

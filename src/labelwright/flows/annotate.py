@@ -18,7 +18,7 @@ from labelwright.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from labelwright.core.problem import Problem
 from labelwright.core.project import Project
 from labelwright.core.value import Id, Value
-from labelwright.flows import guard, series, watch
+from labelwright.flows import guard, knowledge, series, watch
 from labelwright.flows.take import Turn, show
 from labelwright.store import asset as assets
 from labelwright.store import economics, history, jobs, work
@@ -69,6 +69,7 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
             return _repeated(before, actor, asset_id, sent, asset.status)
         ontology = guard.ontology(tx, project_id, sent.ontology_version)
         problems = conform(ontology, sent.answers, asset.size)
+        problems += knowledge.check_links(workbench, ontology, sent.answers)
         if problems:
             raise Invalid("bad_answers", "some answers do not fit the questions", problems=problems)
         mine = work.current_of(tx, asset_id, actor.user_id)

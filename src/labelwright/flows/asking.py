@@ -2,32 +2,46 @@
 
 Hides the order of the small transactions that make a run safe against kill -9 at any point: an attempt is noted before
 it is sent, a reply is kept before it is read, and a prediction is stored together with status, queue order and counts.
-What was asked but not answered is asked again after a restart; what was answered is only read.
+What was asked but not answered is asked again after a restart; what was answered is only read. An asset may take many
+requests (`core.layout`): each of its replies is kept by itself, and a restart asks only for those that are missing.
 """
 
 import hashlib
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 import sqlalchemy as sa
 
-from labelwright.core.errors import LabelwrightError, NotFound, ProviderError
+from labelwright.core.asset import Asset
+from labelwright.core.errors import ContextTooLong, LabelwrightError, NotFound, ProviderError
 from labelwright.core.exchange import Message, Reply, Request, Usage
+from labelwright.core.layout import Layout, Part
 from labelwright.core.ontology import Ontology
-from labelwright.core.predictor import PromptedModel, Reading, Run
+from labelwright.core.predictor import Decoding, PromptedModel, Reading, Run
 from labelwright.core.problem import excerpt
-from labelwright.core.project import Project, PromptTemplate
-from labelwright.flows import models, prompts
+from labelwright.core.project import Project
+from labelwright.flows import knowledge, models, prompts
+from labelwright.flows.gauge import gauge_for
 from labelwright.flows.jobs import Control
-from labelwright.flows.settle import failure_of, store_readings
-from labelwright.prompting import estimate_tokens, read
+from labelwright.flows.settle import store_readings
+from labelwright.prompting import (
+    FAILED,
+    KnowledgeLists,
+    estimate_tokens,
+    failure_of,
+    no_reply,
+    put_together,
+    read_part,
+    read_parts,
+)
 from labelwright.providers import Endpoint, cost_usd
 from labelwright.store import asset as assets
 from labelwright.store import exchange
 from labelwright.store import project as projects
+from labelwright.store import provider as providers
 from labelwright.store import run as runs
 from labelwright.store import tables as t
 from labelwright.store.db import Tx
@@ -49,6 +63,7 @@ _NOT_REPAIRED = frozenset({"refused", "cut_reply", "no_reply", "huge_reply", "to
 _WINDOW = 50
 _HOPELESS_SHARE = 0.9
 _HOPELESS_START = 20
+_MOST_HALVINGS = 6
 
 
 @dataclass
@@ -56,23 +71,28 @@ class _Asked:
     """An asset that is being asked about.
 
     Attributes:
-        kept: How many replies are stored and billed already.
-        repair: Whether it was asked once more because the first reply could not be read.
+        layout: In which requests; replaced by one of smaller pieces when a piece turns out to be too long.
+        replies: Part number -> its replies so far, the repair last.
+        readings: Part number -> what it came to, once there is nothing more to ask about it.
+        new: Replies that are not stored yet, by number (repairs count on from the last part).
+        sent: Whether anything was sent in this attempt.
     """
 
-    text: str
-    parts: int
-    replies: dict[int, tuple[Request, Reply]] = field(default_factory=dict)
-    kept: int = 0
-    repair: bool = False
-    error: ProviderError | None = None
-    repair_error: ProviderError | None = None
+    asset: Asset
+    layout: Layout
+    replies: dict[int, list[Reply]] = field(default_factory=dict)
+    readings: dict[int, Reading] = field(default_factory=dict)
+    new: list[tuple[int, Request, Reply]] = field(default_factory=list)
+    repairs: set[int] = field(default_factory=set)
     sent: bool = False
-    usd: Decimal | None = None
+    usd: Decimal | None = Decimal(0)
 
     @property
     def complete(self) -> bool:
-        return self.error is not None or len(self.replies) >= self.parts
+        return len(self.readings) == len(self.layout.parts)
+
+    def every(self) -> tuple[Reply, ...]:
+        return tuple(reply for _, replies in sorted(self.replies.items()) for reply in replies)
 
 
 class Asking:
@@ -89,9 +109,15 @@ class Asking:
         self.halted = ""
         self._workbench, self._project, self._run, self._ontology = workbench, project, run, ontology
         self._control = control
+        self._lists = knowledge.lists_of(workbench, ontology)
         self._open: dict[int, _Asked] = {}
-        self._ready: list[int] = []
-        self._repairs: deque[Request] = deque()
+        # Assets with something to store or to read.
+        self._touched: dict[int, None] = {}
+        # (asset, part) to ask beside the assets that are still to come: repairs, and pieces cut smaller.
+        self._more: deque[tuple[int, int]] = deque()
+        self._halved = 0
+        # What came for nothing but is billed: errors, and replies about pieces that were too long.
+        self._stray: list[tuple[Request, Reply]] = []
         self._reserved: dict[str, Decimal] = {}
         self._spent = run.cost_usd or Decimal(0)
         self._recent: deque[str] = deque(maxlen=_WINDOW)
@@ -102,23 +128,25 @@ class Asking:
     def go(self) -> None:
         """Ask about everything that is pending, until done or stopped; `halted` says why it should pause, if so."""
         try:
-            endpoint, template, shown = self._prepare()
+            endpoint = self._prepare()
         except LabelwrightError as error:
             self.halted = _sentence(error)
             return
         self.read_kept()
         answering = self._workbench.pool.at(endpoint, models.privacy_of(self._project))
         try:
-            answering.ask(self._requests(template, shown, endpoint), self._on_reply, self._should_stop)
+            answering.ask(self._requests(endpoint), self._on_reply, self._should_stop)
             self._flush()
-            while self._repairs and not self._should_stop():
-                answering.ask(self._repair_requests(), self._on_reply, self._should_stop)
+            while self._more and not self._should_stop():
+                answering.ask(self._more_requests(), self._on_reply, self._should_stop)
                 self._flush()
         except ProviderError as error:
             self.halted = _sentence(error)
         self._give_up_repairs()
         self._flush()
         with self._workbench.store.write() as tx:
+            if self._gauge.factor.n:
+                providers.set_token_factor(tx, self.engine.provider_id, self.engine.model, self._gauge.factor)
             sent = [asset_id for asset_id, asked in self._open.items() if asked.sent]
             runs.put_back(tx, self._run.id, sent, sent=True)
             unsent = runs.asset_ids(tx, self._run.id, "asked")
@@ -126,7 +154,7 @@ class Asking:
 
     # --- before ---------------------------------------------------------------------------------------------------
 
-    def _prepare(self) -> tuple[Endpoint, PromptTemplate, prompts.Shown]:
+    def _prepare(self) -> Endpoint:
         run, policy = self._run, self.engine.examples
         with self._workbench.store.write() as tx:
             provider = models.provider(tx, self.engine.provider_id)
@@ -154,23 +182,28 @@ class Asking:
                     run.example_ids,
                     run.examples_note,
                 )
-        return endpoint, template, shown
+            self._gauge = gauge_for(tx, self._workbench, self._project, provider, endpoint, self.engine.model)
+            context = prompts.context_of(provider)
+            self._prompts = prompts.Prompts(
+                self._ontology, template, shown, self.engine, self._gauge, context, self._lists
+            )
+        return endpoint
 
     def read_kept(self) -> None:
         """After a crash: read replies that were kept but not read; what was only asked becomes pending again."""
-        parts, after = self._parts(), 0
+        after, decoding = 0, self.engine.decoding
         while True:
             with self._workbench.store.read() as tx:
-                kept = exchange.answered(tx, self._run.id, "asked", parts, after, FLUSH_N)
+                kept = exchange.answered(tx, self._run.id, "asked", after, FLUSH_N)
                 texts = assets.texts(tx, [each.asset_id for each in kept])
             if not kept:
                 break
             after = kept[-1].asset_id
             readings = {
                 each.asset_id: (
-                    read(self._ontology, texts[each.asset_id], each.replies),
-                    each.replies,
-                    self._usd(each.replies),
+                    read_answered(self._ontology, texts[each.asset_id], each, decoding, self._lists),
+                    tuple(each.replies.values()),
+                    self._usd(each.replies.values()),
                 )
                 for each in kept
             }
@@ -179,123 +212,178 @@ class Asking:
         with self._workbench.store.write() as tx:
             runs.put_back(tx, self._run.id, runs.asset_ids(tx, self._run.id, "asked"), sent=True)
 
-    def _parts(self) -> int:
-        # Long texts are not cut yet: one request asks everything about an asset.
-        return 1
-
     # --- asking ---------------------------------------------------------------------------------------------------
 
-    def _requests(
-        self, template: PromptTemplate, shown: prompts.Shown, endpoint: Endpoint
-    ) -> Iterator[Request]:
+    def _requests(self, endpoint: Endpoint) -> Iterator[Request]:
         """Requests in the order of the run, a few assets at a time, so that a long run needs little memory."""
-        chunk = max(8, min(FLUSH_N, 2 * endpoint.concurrency))
+        ahead = max(8, min(FLUSH_N, 2 * endpoint.concurrency))
         while not self.halted:
             with self._workbench.store.write() as tx:
-                ids = runs.take_pending(tx, self._run.id, chunk)
+                ids = runs.take_pending(tx, self._run.id, ahead)
                 found = assets.get_many(tx, ids)
+                layouts = runs.layouts(tx, self._run.id, ids)
+                begun = exchange.kept(tx, self._run.id, list(layouts))
             if not ids:
                 return
             for asset_id in ids:
-                yield from self._repair_requests()
-                asset = found[asset_id]
-                asked = prompts.requests_for(
-                    self._ontology, asset_id, asset.text or "", dict(asset.metadata),
-                    template=template, shown=shown, engine=self.engine,
-                )  # fmt: skip
-                if not self._reserve(asked):
+                yield from self._more_requests()
+                if self.halted:
                     return
-                self._open[asset_id] = _Asked(asset.text or "", len(asked), sent=True)
-                yield from asked
+                asked = self._begin(found[asset_id], layouts.get(asset_id), begun.get(asset_id, {}))
+                self._open[asset_id] = asked
+                layout = asked.layout
+                for number in range(len(layout.parts)):
+                    if asked.layout is not layout:
+                        # A piece was too long: the smaller ones are among `_more`.
+                        break
+                    if number in asked.replies:
+                        continue
+                    request = self._prompts.request(asked.asset, layout, number)
+                    if not self._reserve(request):
+                        return
+                    asked.sent = True
+                    yield request
+                    yield from self._more_requests()
+                    if self.halted:
+                        return
 
-    def _repair_requests(self) -> Iterator[Request]:
-        while self._repairs and not self.halted:
-            request = self._repairs.popleft()
-            if not self._reserve((request,)):
-                self._repairs.appendleft(request)
+    def _begin(self, asset: Asset, stored: Layout | None, begun: dict[int, Reply]) -> _Asked:
+        """Start on an asset, or go on with one of which some parts are answered."""
+        if stored is None:
+            layout = self._prompts.layout(asset, self._halved)
+            if len(layout.parts) > 1:
+                with self._workbench.store.write() as tx:
+                    runs.set_layout(tx, self._run.id, asset.id, layout)
+            return _Asked(asset, layout)
+        asked = _Asked(asset, stored, usd=self._usd(begun.values()))
+        for number, reply in sorted(begun.items()):
+            self._took(asked, number, reply)
+        self._touched[asset.id] = None
+        return asked
+
+    def _more_requests(self) -> Iterator[Request]:
+        while self._more and not self.halted:
+            asset_id, number = self._more[0]
+            asked = self._open.get(asset_id)
+            if asked is None:
+                self._more.popleft()
+                continue
+            request = self._again(asked, number)
+            if not self._reserve(request):
                 return
+            self._more.popleft()
+            asked.sent = True
             yield request
 
-    def _ask_once_more(self, asset_id: int, asked: _Asked, reading: Reading) -> bool:
-        """Ask for a reply that can be read, once; False when that makes no sense."""
-        cause = failure_of(self._ontology, reading)
-        if cause is None or asked.repair or cause in _NOT_REPAIRED or self.halted:
-            return False
-        request, reply = asked.replies[0]
+    def _again(self, asked: _Asked, number: int) -> Request:
+        """The request of a part, or of the repair of one."""
+        parts = len(asked.layout.parts)
+        request = self._prompts.request(asked.asset, asked.layout, number % parts)
+        if number < parts:
+            return request
+        reply = asked.replies[number - parts][0]
+        reading = self._read_part(asked, number - parts)
+        cause = self._failure(asked, number - parts, reading)
         complaint = next((problem.message for problem in reading.problems if problem.code == cause), cause)
         words = (
             Message(role="assistant", content=reply.text[:2_000] or "{}"),
             Message(
                 role="user",
-                content=f"Your answer cannot be used: {complaint}. Answer again about the same text, with nothing but "
-                "the JSON object that was asked for.",
+                content=f"Your answer cannot be used: {complaint}. Answer again about the same text, with nothing "
+                "but the JSON object that was asked for.",
             ),
         )
-        asked.repair, asked.parts = True, 2
-        again = {"messages": request.messages + words, "tag": f"{asset_id}:1"}
-        self._repairs.append(request.model_copy(update=again))
-        self._open[asset_id] = asked
-        return True
+        head, _, rest = request.tag.partition(":")
+        _, _, halved = rest.partition(":")
+        tag = f"{head}:{number}" + (f":{halved}" if halved else "")
+        return request.model_copy(update={"messages": request.messages + words, "tag": tag})
 
     def _give_up_repairs(self) -> None:
-        """Assets whose second question was never sent keep what the first one came to."""
-        self._repairs.clear()
-        for asset_id, asked in self._open.items():
-            if asked.repair and asset_id not in self._ready:
-                asked.parts = 1
-                self._ready.append(asset_id)
+        """Parts whose second question was never answered keep what the first one came to."""
+        self._more.clear()
+        for asked in self._open.values():
+            for part in asked.repairs - asked.readings.keys():
+                self._settle(asked, part)
 
-    def _reserve(self, asked: tuple[Request, ...]) -> bool:
-        """Set aside what these requests could cost at most; False when the cap would be passed."""
+    def _reserve(self, request: Request) -> bool:
+        """Set aside what this request could cost at most; False when the cap would be passed."""
         cap = self._run.cost_cap_usd
         if cap is None:
             return True
-        worst = {
-            request.tag: cost_usd(
-                Usage(
-                    prompt_tokens=round(prompts.prompt_tokens(request) * 1.3),
-                    completion_tokens=request.max_tokens,
-                ),
-                *self._price,
-            )
-            or Decimal(0)
-            for request in asked
-        }
-        if self._spent + sum(self._reserved.values(), Decimal(0)) + sum(worst.values(), Decimal(0)) > cap:
+        worst = cost_usd(
+            Usage(
+                prompt_tokens=round(self._gauge.prompt_tokens(request) * 1.3),
+                completion_tokens=request.max_tokens,
+            ),
+            *self._price,
+        ) or Decimal(0)
+        if self._spent + sum(self._reserved.values(), Decimal(0)) + worst > cap:
             self.halted = (
                 f"the cost cap of {cap.normalize():f} USD would be passed ({self._spent:.6f} USD spent); "
                 "raise it to go on"
             )
             return False
-        self._reserved |= worst
+        self._reserved[request.tag] = worst
         return True
 
     def _on_reply(self, request: Request, outcome: Reply | ProviderError) -> None:
-        asset_id, part = (int(piece) for piece in request.tag.split(":"))
+        asset_id, number, *halved = (int(piece) for piece in request.tag.split(":"))
         self._reserved.pop(request.tag, None)
         asked = self._open.get(asset_id)
-        if asked is None:
-            # Another part of it failed and the asset is settled; there is nothing to add.
-            return
-        if isinstance(outcome, Reply):
-            asked.replies[part] = (request, outcome)
+        if asked is None or (halved[0] if halved else 0) != asked.layout.halved:
+            # The asset is asked in smaller pieces by now: of no use, but billed.
+            self._stray.append((request, _reply_of(outcome)))
+        elif isinstance(outcome, ProviderError):
+            self._on_error(asked, number, request, outcome)
         else:
-            if asked.repair:
-                # The first reply stands, as unreadable as it is.
-                asked.parts, asked.repair_error = 1, outcome
-            else:
-                asked.error = asked.error or outcome
-                asked.sent = outcome.attempts > 0
-            if outcome.code in _STOPS_THE_RUN and not self.halted:
-                self.halted = _sentence(outcome)
-        if asked.complete and asset_id not in self._ready:
-            self._ready.append(asset_id)
-        if len(self._ready) >= FLUSH_N or time.monotonic() - self._flushed_at >= FLUSH_S:
+            self._gauge.learn(request, outcome)
+            asked.new.append((number, request, outcome))
+            asked.sent = True
+            self._touched[asset_id] = None
+        if len(self._touched) >= FLUSH_N or time.monotonic() - self._flushed_at >= FLUSH_S:
             self._flush()
+
+    def _on_error(self, asked: _Asked, number: int, request: Request, error: ProviderError) -> None:
+        parts = len(asked.layout.parts)
+        if error.code in _STOPS_THE_RUN and not self.halted:
+            self.halted = _sentence(error)
+        if number >= parts:
+            # The first reply stands, as unreadable as it is.
+            self._settle(asked, number - parts)
+            self._stray.append((request, _reply_of(error)))
+        elif error.code in _NOT_ITS_FAULT:
+            asked.sent = error.attempts > 0 or bool(asked.replies)
+            self._stray.append((request, _reply_of(error)))
+        elif isinstance(error, ContextTooLong) and self._cut_smaller(asked):
+            self._stray.append((request, _reply_of(error)))
+        else:
+            asked.new.append((number, request, _reply_of(error)))
+            self._touched[asked.asset.id] = None
+
+    def _cut_smaller(self, asked: _Asked) -> bool:
+        """Ask the asset anew in pieces half as long; False when they are short already."""
+        asset_id, halved = asked.asset.id, asked.layout.halved
+        while halved < _MOST_HALVINGS:
+            halved += 1
+            layout = self._prompts.layout(asked.asset, halved)
+            if _longest(layout) < _longest(asked.layout):
+                break
+        else:
+            return False
+        # The next texts will be too long in the same way.
+        self._halved = max(self._halved, halved)
+        self._stray += [(request, reply) for _, request, reply in asked.new]
+        asked.layout, asked.replies, asked.readings, asked.new = layout, {}, {}, []
+        asked.repairs = set()
+        self._more = deque(each for each in self._more if each[0] != asset_id)
+        self._more.extend((asset_id, number) for number in range(len(layout.parts)))
+        with self._workbench.store.write() as tx:
+            runs.set_layout(tx, self._run.id, asset_id, layout)
+        return True
 
     def _should_stop(self) -> bool:
         now = time.monotonic()
-        if self._ready and now - self._flushed_at >= FLUSH_S:
+        if (self._touched or self._stray) and now - self._flushed_at >= FLUSH_S:
             self._flush()
         if now - self._looked_at >= STATE_LOOK_S:
             self._looked_at = now
@@ -309,92 +397,102 @@ class Asking:
     def _flush(self) -> None:
         """Keep what came in, then read it, then store what it came to."""
         self._flushed_at = time.monotonic()
-        ready = {asset_id: self._open.pop(asset_id) for asset_id in self._ready}
-        self._ready = []
-        if not ready:
+        touched, self._touched = list(self._touched), {}
+        if not touched and not self._stray:
             return
-        failed = {asset_id: asked for asset_id, asked in ready.items() if asked.error is not None}
         with self._workbench.store.write() as tx:
-            self._keep(tx, ready)
+            self._keep(tx, [self._open[asset_id] for asset_id in touched])
         readings = {}
-        for asset_id, asked in ready.items():
-            if asked.error is None:
-                replies = tuple(reply for _, (_, reply) in sorted(asked.replies.items()))
-                reading = read(self._ontology, asked.text, replies)
-                if not self._ask_once_more(asset_id, asked, reading):
-                    readings[asset_id] = (reading, replies, asked.usd)
+        for asset_id in touched:
+            asked = self._open[asset_id]
+            new, asked.new = asked.new, []
+            for number, _, reply in new:
+                self._took(asked, number, reply)
+            if asked.complete:
+                text = asked.asset.text or ""
+                reading = put_together(self._ontology, text, asked.layout, asked.readings)
+                readings[asset_id] = (reading, asked.every(), asked.usd)
+                del self._open[asset_id]
         with self._workbench.store.write() as tx:
-            self._store(tx, readings, failed)
+            self._store(tx, readings)
 
-    def _keep(self, tx: Tx, ready: dict[int, _Asked]) -> None:
+    def _took(self, asked: _Asked, number: int, reply: Reply) -> None:
+        """Read a part's reply; one that cannot be read is asked about once more."""
+        parts = len(asked.layout.parts)
+        part = number % parts
+        asked.replies.setdefault(part, []).append(reply)
+        reading = self._read_part(asked, part)
+        cause = self._failure(asked, part, reading)
+        unreadable = cause is not None and cause not in _NOT_REPAIRED and not reply.finish.startswith(FAILED)
+        if unreadable and part not in asked.repairs and number < parts and not self.halted:
+            asked.repairs.add(part)
+            self._more.append((asked.asset.id, parts + part))
+            return
+        asked.readings[part] = reading
+        self._recent.append(cause or "")
+
+    def _settle(self, asked: _Asked, part: int) -> None:
+        """There will be no better reply to this part."""
+        asked.readings[part] = self._read_part(asked, part)
+        self._touched[asked.asset.id] = None
+
+    def _read_part(self, asked: _Asked, part: int) -> Reading:
+        text, replies = asked.asset.text or "", asked.replies[part]
+        return read_part(self._ontology, text, asked.layout, part, replies, self.engine.decoding, self._lists)
+
+    def _failure(self, asked: _Asked, part: int, reading: Reading) -> str | None:
+        return failure_of(self._prompts.ontology_of(asked.layout, part), reading)
+
+    def _keep(self, tx: Tx, touched: Sequence[_Asked]) -> None:
         """Raw replies and what they cost, of failed attempts too."""
         now, run_id = self._workbench.now(), self._run.id
         prompt = completion = retried = 0
-        usd: Decimal | None = Decimal(0)
-        for asset_id, asked in ready.items():
-            costs: list[Decimal | None] = []
-            for part, (request, reply) in sorted(asked.replies.items())[asked.kept :]:
-                digest = hashlib.sha256(request.model_dump_json(exclude={"tag"}).encode()).hexdigest()
-                exchange.keep_reply(tx, run_id, asset_id, part, digest, reply, now)
-                prompt += reply.usage.prompt_tokens or 0
-                completion += reply.usage.completion_tokens or 0
-                retried += reply.attempts - 1 + (part > 0)
-                costs.append(self._bill(request, reply.usage, reply.text))
-            asked.kept = len(asked.replies)
-            error = asked.error or asked.repair_error
-            if error is not None:
-                billed = error.usage or Usage()
-                prompt += billed.prompt_tokens or 0
-                completion += billed.completion_tokens or 0
-                retried += max(0, error.attempts - 1)
-                costs.append(cost_usd(billed, *self._price) or Decimal(0))
-            known = [cost for cost in costs if cost is not None]
-            asked.usd = sum(known, asked.usd or Decimal(0)) if len(known) == len(costs) else None
-            usd = None if usd is None or asked.usd is None else usd + sum(known, Decimal(0))
+        spent = Decimal(0)
+        came = [(each, number, request, reply) for each in touched for number, request, reply in each.new]
+        stray, self._stray = self._stray, []
+        for asked, number, request, reply in came:
+            digest = hashlib.sha256(request.model_dump_json(exclude={"tag"}).encode()).hexdigest()
+            exchange.keep_reply(tx, run_id, asked.asset.id, number, digest, reply, now)
+            # A repair is one more try.
+            retried += number >= len(asked.layout.parts)
+            cost = self._bill(request, reply)
+            asked.usd = None if cost is None or asked.usd is None else asked.usd + cost
+        for request, reply in [*((request, reply) for _, _, request, reply in came), *stray]:
+            prompt += reply.usage.prompt_tokens or 0
+            completion += reply.usage.completion_tokens or 0
+            retried += max(0, reply.attempts - 1)
+            spent += self._bill(request, reply) or Decimal(0)
         priced = None not in self._price
-        runs.spend(tx, run_id, prompt, completion, retried, usd if priced else None)
-        self._spent += usd or Decimal(0)
+        runs.spend(tx, run_id, prompt, completion, retried, spent if priced else None)
+        self._spent += spent
 
-    def _bill(self, request: Request, usage: Usage, text: str) -> Decimal | None:
+    def _bill(self, request: Request, reply: Reply) -> Decimal | None:
         """Cost of a reply; estimated where the endpoint did not count, so that the cap holds all the same."""
+        usage = reply.usage
+        if reply.finish.startswith(FAILED):
+            # Nothing came back: only what the endpoint says it billed counts.
+            return cost_usd(usage, *self._price) or (None if None in self._price else Decimal(0))
         counted = Usage(
             prompt_tokens=usage.prompt_tokens
             if usage.prompt_tokens is not None
-            else prompts.prompt_tokens(request),
+            else self._gauge.prompt_tokens(request),
             completion_tokens=(
-                usage.completion_tokens if usage.completion_tokens is not None else estimate_tokens(text)
+                usage.completion_tokens
+                if usage.completion_tokens is not None
+                else estimate_tokens(reply.text)
             ),
         )
         return cost_usd(counted, *self._price)
 
-    def _usd(self, replies: tuple[Reply, ...]) -> Decimal | None:
+    def _usd(self, replies: Iterable[Reply]) -> Decimal | None:
         costs = [cost_usd(reply.usage, *self._price) for reply in replies]
         return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
 
-    def _store(
-        self,
-        tx: Tx,
-        readings: dict[int, tuple[Reading, tuple[Reply, ...], Decimal | None]],
-        failed: dict[int, _Asked] | None = None,
-    ) -> None:
+    def _store(self, tx: Tx, readings: dict[int, tuple[Reading, tuple[Reply, ...], Decimal | None]]) -> None:
         """Predictions, how each asset ended, its place in the queue, and the counts: all or nothing."""
         now = self._workbench.now()
-        ended: list[runs.Outcome] = []
-        for asset_id, asked in (failed or {}).items():
-            error = asked.error
-            assert error is not None
-            if error.code in _NOT_ITS_FAULT:
-                runs.put_back(tx, self._run.id, [asset_id], sent=asked.sent)
-            else:
-                message = excerpt(_sentence(error), 400)
-                ended.append(
-                    runs.Outcome(
-                        asset_id=asset_id, cause=error.code[:60], message=message, cost_usd=asked.usd
-                    )
-                )
-        ended += store_readings(tx, self._project, self._run, self._ontology, readings, now)
+        ended = store_readings(tx, self._project, self._run, self._ontology, readings, now)
         runs.finish(tx, self._run.id, ended, now)
-        self._recent.extend(outcome.cause or "" for outcome in ended)
         self._give_up_when_hopeless()
         if self._control is not None:
             row = tx.execute(
@@ -409,9 +507,33 @@ class Asking:
         if not self.halted and (all_of_first or (n == _WINDOW and len(bad) >= _HOPELESS_SHARE * n)):
             cause, times = Counter(bad).most_common(1)[0]
             self.halted = (
-                f"{len(bad)} of the last {n} assets failed, {times} of them by {cause.replace('_', ' ')}; "
+                f"{len(bad)} of the last {n} answers failed, {times} of them by {cause.replace('_', ' ')}; "
                 "look at the failures, change the plan or resume"
             )
+
+
+def read_answered(
+    ontology: Ontology, text: str, kept: exchange.Answered, decoding: Decoding, lists: KnowledgeLists
+) -> Reading:
+    """What the kept replies of an asset come to."""
+    everything = tuple(question.id for question in ontology.active_questions)
+    layout = kept.layout or Layout(parts=(Part(start=0, end=len(text), questions=everything),))
+    replies: dict[int, list[Reply]] = {}
+    for number, reply in sorted(kept.replies.items()):
+        replies.setdefault(number % len(layout.parts), []).append(reply)
+    return read_parts(ontology, text, layout, replies, decoding, lists)
+
+
+def _reply_of(outcome: Reply | ProviderError) -> Reply:
+    """What is kept and billed of an outcome."""
+    if isinstance(outcome, Reply):
+        return outcome
+    message = excerpt(_sentence(outcome), 400)
+    return no_reply(outcome.code[:50], message, outcome.usage or Usage(), outcome.attempts)
+
+
+def _longest(layout: Layout) -> int:
+    return max(part.end - part.start for part in layout.parts)
 
 
 def _sentence(error: LabelwrightError) -> str:

@@ -110,7 +110,12 @@ def keep_upload(workbench: Workbench, actor: Actor, name: str, chunks: Iterable[
     return Upload(upload_id=upload_id, name=name, size_bytes=size, sha256=blob, format=form, problem=problem)
 
 
-def _file_of(workbench: Workbench, tx: Tx, actor: Actor, upload_id: str) -> tuple[Path, str]:
+def file_of(workbench: Workbench, tx: Tx, actor: Actor, upload_id: str) -> tuple[Path, str]:
+    """Where an upload lies, and its name.
+
+    Raises:
+        NotFound: The actor has no such upload.
+    """
     row = store.upload(tx, upload_id)
     if row is None or (row.user_id != actor.user_id and not actor.is_admin):
         raise NotFound("no_upload", "this upload is not known", "send the file again")
@@ -126,7 +131,7 @@ def preview(
         Invalid: The file as a whole cannot be read.
     """
     with workbench.store.read() as tx:
-        path, name = _file_of(workbench, tx, actor, upload_id)
+        path, name = file_of(workbench, tx, actor, upload_id)
     form = form or sniff(path, name)
     with_columns = _with_columns(form)
     columns: list[maps.Column] = []
@@ -210,7 +215,7 @@ def start_import(workbench: Workbench, actor: Actor, project_id: int, wanted: Im
     """
     with workbench.store.write() as tx:
         guard.project(tx, actor, project_id, "import")
-        path, name = _file_of(workbench, tx, actor, wanted.upload_id)
+        path, name = file_of(workbench, tx, actor, wanted.upload_id)
         form = wanted.format or sniff(path, name)
         if wanted.mapping is None and _with_columns(form):
             raw, _ = head(path, name, form, None, PREVIEW_ROWS)

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from labelwright.core.access import Actor
 from labelwright.core.answer import Answers
+from labelwright.core.asset import Asset
 from labelwright.core.errors import Invalid, NotFound
 from labelwright.core.exchange import Message, Request, Usage
 from labelwright.core.fewshot import (
@@ -24,14 +25,25 @@ from labelwright.core.fewshot import (
     needs_likeness,
     qualifying,
 )
+from labelwright.core.layout import Layout
 from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import Decoding, ExamplePolicy, Predictor, PromptedModel
 from labelwright.core.problem import Problem
-from labelwright.core.project import Project, PromptTemplate, Provider
+from labelwright.core.project import Project, PromptTemplate, Provider, TokenFactor
 from labelwright.core.value import Value
-from labelwright.flows import guard, models
+from labelwright.flows import guard, knowledge, models
+from labelwright.flows.gauge import Gauge, gauge_for
 from labelwright.flows.nearest import likeness_to
-from labelwright.prompting import DEFAULT_TEMPLATE, Example, ask, check_template, estimate_tokens
+from labelwright.prompting import (
+    DEFAULT_TEMPLATE,
+    Cutter,
+    Example,
+    KnowledgeLists,
+    ask_part,
+    check_template,
+    estimate_tokens,
+    part_ontology,
+)
 from labelwright.providers import cost_usd
 from labelwright.store import asset as assets
 from labelwright.store import history, people
@@ -44,6 +56,7 @@ MOST_CORRECTIONS = 2_000
 """Examples are chosen among the newest so many corrections."""
 
 _SAMPLE = 30
+_SAMPLE_CHARACTERS = 1_000_000
 _DEFAULT_EXAMPLE_TOKENS = 6_000
 _TOKENIZER_ERROR = 0.25
 _ANSWER_TOKENS_SHARE = 0.25
@@ -86,7 +99,14 @@ class ShownExample(Value):
 
 
 class Preview(Value):
-    """The exact prompt for one asset, and where its examples come from."""
+    """The exact prompt of one request about an asset, and where its examples come from.
+
+    Attributes:
+        part: Number of this request, from 0, of `parts`.
+        piece: Which piece of the text it is about, from 0, of `pieces`; text[start:end].
+        questions: Asked in it.
+        sample: Which of several equal requests it is, from 0.
+    """
 
     messages: tuple[Message, ...]
     output_schema: dict[str, Any] | None
@@ -94,6 +114,14 @@ class Preview(Value):
     examples: tuple[ShownExample, ...]
     examples_note: str
     problems: tuple[Problem, ...]
+    part: int = 0
+    parts: int = 1
+    piece: int = 0
+    pieces: int = 1
+    start: int = 0
+    end: int = 0
+    questions: tuple[str, ...] = ()
+    sample: int = 0
 
 
 class Estimate(Value):
@@ -101,11 +129,14 @@ class Estimate(Value):
 
     Attributes:
         assets: How many it would cover.
+        requests: How many requests that takes; more than assets where texts are long, questions are asked each by
+            itself, or answers are sampled.
         usd_low: Lower end of the interval; None, like the others, when a price is unknown.
         note: What the figures rest on.
     """
 
     assets: int
+    requests: int
     prompt_tokens: int
     completion_tokens: int
     usd_low: Decimal | None
@@ -292,7 +323,7 @@ def examples_again(
 
 
 def _example_budget(provider: Provider) -> int:
-    context = provider.capabilities.context_tokens if provider.capabilities is not None else None
+    context = context_of(provider)
     return _DEFAULT_EXAMPLE_TOKENS if context is None else min(_DEFAULT_EXAMPLE_TOKENS, context // 2)
 
 
@@ -307,29 +338,62 @@ def _within(chosen: Sequence[Correction], budget: int) -> list[Correction]:
     return kept
 
 
-def requests_for(
-    ontology: Ontology,
-    asset_id: int,
-    text: str,
-    fields: dict[str, Any],
-    *,
-    template: PromptTemplate,
-    shown: Shown,
-    engine: PromptedModel,
-) -> tuple[Request, ...]:
-    """Everything that is asked about one asset, tagged `asset id:part`."""
-    asked = ask(
-        ontology, text, template=template, examples=shown.for_asset(asset_id, text), model=engine.model,
-        decoding=engine.decoding, fields=fields if "{fields}" in template.user and template.version else {},
-    )  # fmt: skip
-    return tuple(
-        request.model_copy(update={"tag": f"{asset_id}:{part}"}) for part, request in enumerate(asked)
-    )
+class Prompts:
+    """Makes the requests of a run: everything but the asset is fixed."""
+
+    def __init__(
+        self,
+        ontology: Ontology,
+        template: PromptTemplate,
+        shown: Shown,
+        engine: PromptedModel,
+        gauge: Gauge,
+        context_tokens: int | None,
+        lists: KnowledgeLists,
+    ) -> None:
+        """Prepare; `context_tokens` is what the model takes, None where unknown; `lists` what mentions are linked to."""
+        self.ontology, self.gauge, self._engine = ontology, gauge, engine
+        self._template, self._shown, self._lists = template, shown, lists
+        self._cutter = Cutter(ontology, template, engine.decoding, context_tokens, gauge.count, lists)
+        self._latest: tuple[int, list[Example]] = (0, [])
+
+    def layout(self, asset: Asset, halved: int = 0) -> Layout:
+        """In which requests an asset is asked about."""
+        return self._cutter.layout(asset.text or "", self._examples(asset), self._fields(asset), halved)
+
+    def request(self, asset: Asset, layout: Layout, number: int) -> Request:
+        """One of them, tagged `asset id:part`, and `:times halved` where the pieces were made smaller."""
+        asked = ask_part(
+            self.ontology, asset.text or "", layout, number, template=self._template, examples=self._examples(asset),
+            model=self._engine.model, decoding=self._engine.decoding, fields=self._fields(asset),
+            lists=self._lists,
+        )  # fmt: skip
+        halved = f":{layout.halved}" if layout.halved else ""
+        return asked.model_copy(update={"tag": f"{asset.id}:{number}{halved}"})
+
+    def ontology_of(self, layout: Layout, number: int) -> Ontology:
+        """The questions of one of them."""
+        return part_ontology(self.ontology, layout.parts[number].questions)
+
+    def requests(self, asset: Asset) -> list[Request]:
+        """All of them."""
+        layout = self.layout(asset)
+        return [self.request(asset, layout, number) for number in range(len(layout.parts))]
+
+    def _examples(self, asset: Asset) -> list[Example]:
+        # Choosing the nearest is not free, and an asset may have hundreds of parts.
+        if self._latest[0] != asset.id:
+            self._latest = (asset.id, self._shown.for_asset(asset.id, asset.text or ""))
+        return self._latest[1]
+
+    def _fields(self, asset: Asset) -> dict[str, Any]:
+        wanted = "{fields}" in self._template.user and self._template.version
+        return dict(asset.metadata) if wanted else {}
 
 
-def prompt_tokens(request: Request) -> int:
-    """About how many tokens a request's messages are."""
-    return sum(estimate_tokens(message.content) + 4 for message in request.messages)
+def context_of(provider: Provider) -> int | None:
+    """Tokens that its models take, where a probe found out."""
+    return provider.capabilities.context_tokens if provider.capabilities is not None else None
 
 
 # --- before the start -----------------------------------------------------------------------------------------------
@@ -345,8 +409,19 @@ def preview(
     template_version: int,
     examples: ExamplePolicy,
     model: str,
+    decoding: Decoding | None = None,
+    provider_id: int | None = None,
+    part: int = 0,
 ) -> Preview:
-    """The exact prompt for an asset (the next unpredicted one when none is named) with an unsaved or stored template."""
+    """The exact prompt for an asset (the next unpredicted one when none is named) with an unsaved or stored template.
+
+    Of an asset that takes several requests, the part with this number. With a provider, pieces are as large as its
+    model takes; without one, as large as a model of unknown context would get.
+
+    Raises:
+        NotFound: No such asset, template, provider or part.
+        PrivacyRefused: The project does not allow the provider, which would be asked to count tokens.
+    """
     with workbench.store.read() as tx:
         project = guard.project(tx, actor, project_id, "see_assets")
         ontology = guard.ontology(tx, project_id, project.ontology_version)
@@ -357,31 +432,49 @@ def preview(
                 raise NotFound("no_asset", "the project has no assets yet", "import some first")
             asset_id = ids[0]
         asset = guard.asset(tx, project_id, asset_id)
-        nobody = Provider(id=0, name="preview", base_url="")
-        shown = examples_for(tx, project, ontology, examples, None, nobody)
+        provider, endpoint = Provider(id=0, name="preview", base_url=""), None
+        if provider_id is not None:
+            guard.project(tx, actor, project_id, "run_models")
+            provider = models.provider(tx, provider_id)
+            endpoint = models.endpoint(tx, workbench, provider)
+            models.privacy_of(project).check(provider.base_url)
+        shown = examples_for(tx, project, ontology, examples, None, provider)
         picked = [c.annotation_id for c in shown.picked(asset.id, asset.text or "")]
         sources = tuple(sources_of(tx, project_id, picked))
-    engine = PromptedModel(provider_id=0, provider_url="", model=model or "model")
+        gauge = gauge_for(tx, workbench, project, provider, endpoint, model)
+    engine = PromptedModel(
+        provider_id=provider.id, provider_url="", model=model or "model", decoding=decoding or Decoding()
+    )
     # An unsaved template counts as one of the project's own.
     wording = (
         wording.model_copy(update={"version": wording.version or 1}) if template is not None else wording
     )
-    asked = requests_for(
-        ontology,
-        asset.id,
-        asset.text or "",
-        dict(asset.metadata),
-        template=wording,
-        shown=shown,
-        engine=engine,
+    asking = Prompts(
+        ontology, wording, shown, engine, gauge, context_of(provider), knowledge.lists_of(workbench, ontology)
     )
+    layout = asking.layout(asset)
+    if not 0 <= part < len(layout.parts):
+        raise NotFound(
+            "no_part", f"this asset is asked in {len(layout.parts)} requests; there is no number {part}"
+        )
+    asked = asking.request(asset, layout, part)
+    piece, pieces = layout.place(part)
+    here = layout.parts[part]
     return Preview(
-        messages=asked[0].messages,
-        output_schema=asked[0].output_schema,
-        prompt_tokens=prompt_tokens(asked[0]),
+        messages=asked.messages,
+        output_schema=asked.output_schema,
+        prompt_tokens=gauge.prompt_tokens(asked),
         examples=sources,
         examples_note=shown.note,
         problems=tuple(check_template(wording)),
+        part=part,
+        parts=len(layout.parts),
+        piece=piece,
+        pieces=pieces,
+        start=here.start,
+        end=here.end,
+        questions=here.questions,
+        sample=here.sample,
     )
 
 
@@ -399,22 +492,27 @@ def estimate(
         total = runs.count_unpredicted(tx, project_id)
         total = total if limit is None else min(total, limit)
         known = runs.billed_before(tx, project_id, predictor.sha256)
-        sizes: list[float] = []
-        answers: list[float] = []
-        if known is None:
-            sizes, answers = _sampled(tx, project, plan, predictor, provider)
-    if known is not None:
+        sizes, answers, counts, factor = _sampled(workbench, tx, project, plan, predictor, provider)
+    if sizes:
+        requests = round(total * sum(counts) / len(counts))
+    if known is not None and sizes:
         n, prompt, completion = known
         note, spread = f"from {n} answers of the same plan", 0.05 + 1.0 / math.sqrt(n)
         sizes, answers = [prompt / n], [completion / n]
     elif not sizes:
         return Estimate(
-            assets=0, prompt_tokens=0, completion_tokens=0, usd_low=None, usd=None, usd_high=None,
+            assets=0, requests=0, prompt_tokens=0, completion_tokens=0, usd_low=None, usd=None, usd_high=None,
             note="there is nothing left to predict",
         )  # fmt: skip
     else:
-        note = f"from a sample of {len(sizes)} prompts, without the model's own tokenizer"
-        spread = _TOKENIZER_ERROR + 1.96 * _relative_error(sizes)
+        learned = (
+            f"its counts of {factor.n} earlier prompts" if factor.n else "without the model's own tokenizer"
+        )
+        note = f"from a sample of {len(sizes)} assets, {learned}"
+        error = min(_TOKENIZER_ERROR, 2 * factor.spread / factor.mean) if factor.n else _TOKENIZER_ERROR
+        spread = error + 1.96 * _relative_error(sizes)
+    if requests != total:
+        note += f"; about {requests / max(1, total):.3g} requests per asset"
     prompt_total, completion_total = (total * sum(each) / len(each) for each in (sizes, answers))
     billed = Usage(prompt_tokens=round(prompt_total), completion_tokens=round(completion_total))
     usd = cost_usd(billed, provider.input_usd_per_mtok, provider.output_usd_per_mtok)
@@ -423,6 +521,7 @@ def estimate(
     low, high = Decimal(str(max(0.0, 1.0 - spread))), Decimal(str(1.0 + spread))
     return Estimate(
         assets=total,
+        requests=requests,
         prompt_tokens=round(prompt_total),
         completion_tokens=round(completion_total),
         usd_low=None if usd is None else usd * low,
@@ -433,30 +532,32 @@ def estimate(
 
 
 def _sampled(
-    tx: Tx, project: Project, plan: Plan, predictor: Predictor, provider: Provider
-) -> tuple[list[float], list[float]]:
-    """Prompt and expected answer tokens of some assets."""
+    workbench: Workbench, tx: Tx, project: Project, plan: Plan, predictor: Predictor, provider: Provider
+) -> tuple[list[float], list[float], list[int], TokenFactor]:
+    """Prompt tokens, expected answer tokens and number of requests of some assets; what was learned about counting."""
     ontology = guard.ontology(tx, project.id, project.ontology_version)
+    lists = knowledge.lists_of(workbench, ontology)
     template = template_of(tx, project.id, plan.template_version)
     shown = examples_for(tx, project, ontology, plan.examples, None, provider)
     engine = predictor.engine
     assert isinstance(engine, PromptedModel)
+    gauge = gauge_for(tx, workbench, project, provider, None, engine.model)
+    asking = Prompts(ontology, template, shown, engine, gauge, context_of(provider), lists)
     sizes: list[float] = []
     answers: list[float] = []
+    counts: list[int] = []
+    seen = 0
     for asset in assets.get_many(tx, runs.choose_unpredicted(tx, project.id, _SAMPLE)).values():
-        asked = requests_for(
-            ontology,
-            asset.id,
-            asset.text or "",
-            dict(asset.metadata),
-            template=template,
-            shown=shown,
-            engine=engine,
-        )
-        sizes.append(sum(prompt_tokens(request) for request in asked))
+        if seen > _SAMPLE_CHARACTERS:
+            # Books: a few tell enough, and cutting thirty takes long.
+            break
+        seen += len(asset.text or "")
+        asked = asking.requests(asset)
+        counts.append(len(asked))
+        sizes.append(sum(gauge.prompt_tokens(request) for request in asked))
         # The bound is several times what a good answer needs.
         answers.append(sum(request.max_tokens for request in asked) * _ANSWER_TOKENS_SHARE)
-    return sizes, answers
+    return sizes, answers, counts, gauge.factor
 
 
 def _relative_error(sizes: Sequence[float]) -> float:

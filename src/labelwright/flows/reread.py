@@ -5,9 +5,10 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from labelwright.core.access import Actor
-from labelwright.flows import guard, settle
+from labelwright.core.predictor import PromptedModel
+from labelwright.flows import guard, knowledge, settle
+from labelwright.flows.asking import read_answered
 from labelwright.flows.predict import steered
-from labelwright.prompting import read
 from labelwright.store import asset as assets
 from labelwright.store import exchange, work
 from labelwright.store import run as runs
@@ -30,12 +31,16 @@ def reread(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> 
         project = guard.project(tx, actor, project_id, "run_models")
         row = steered(tx, actor, project_id, run_id, ("done", "failed", "cancelled", "paused"), "read again")
         ontology = guard.ontology(tx, project_id, row.run.predictor.ontology_version)
+        engine = row.run.predictor.engine
+        if not isinstance(engine, PromptedModel):
+            return 0
+    lists = knowledge.lists_of(workbench, ontology)
     changed = 0
     for state in ("failed", "done"):
         after = 0
         while True:
             with workbench.store.write() as tx:
-                kept = exchange.answered(tx, run_id, state, 1, after, _CHUNK)
+                kept = exchange.answered(tx, run_id, state, after, _CHUNK)
                 if not kept:
                     break
                 after = kept[-1].asset_id
@@ -43,13 +48,13 @@ def reread(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> 
                 before = work.predictions(tx, [each.prediction_id for each in kept if each.prediction_id])
                 readings = {}
                 for each in kept:
-                    reading = read(ontology, texts[each.asset_id], each.replies)
+                    reading = read_answered(ontology, texts[each.asset_id], each, engine.decoding, lists)
                     old = before.get(each.prediction_id or 0)
                     if old is None and settle.failure_of(ontology, reading) is not None:
                         continue
                     if old is None or old.answers != reading.answers or old.confidence != reading.confidence:
                         cost = _cost_of(tx, run_id, each.asset_id)
-                        readings[each.asset_id] = (reading, each.replies, cost)
+                        readings[each.asset_id] = (reading, tuple(each.replies.values()), cost)
                 ended = settle.store_readings(tx, project, row.run, ontology, readings, workbench.now())
                 runs.finish(tx, run_id, ended, workbench.now())
                 runs.recount(tx, run_id)

@@ -13,10 +13,13 @@ from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import Reading, Run
 from labelwright.core.problem import excerpt
 from labelwright.core.project import Project
+from labelwright.prompting import failure_of
 from labelwright.store import asset as assets
 from labelwright.store import run as runs
 from labelwright.store import tables as t
 from labelwright.store.db import Tx
+
+__all__ = ["failure_of", "order_confidence", "store_readings"]
 
 
 def store_readings(
@@ -62,28 +65,15 @@ def store_readings(
     return ended
 
 
-def failure_of(ontology: Ontology, reading: Reading) -> str | None:
-    """Why a reading is no prediction: the first problem, where nothing at all was answered; None otherwise.
-
-    Saying that no label fits is an answer.
-    """
-    if len(reading.answers) or not ontology.active_questions:
-        return None
-    codes = [problem.code for problem in reading.problems]
-    if "abstained" in codes:
-        return None
-    return codes[0] if codes else "no_reply"
-
-
 def order_confidence(ontology: Ontology, reading: Reading) -> float | None:
     """The confidence that orders the queue.
 
     A required question without an answer counts as 0: nothing that was answered can be right, and a person should see
-    it before anything else. The prediction itself keeps None.
+    it before anything else. So does a text of which a part was not read. The prediction itself keeps None.
     """
-    missing = any(
+    missing = any(problem.code == "part_unread" for problem in reading.problems) or any(
         question.required and question.depends_on is None and question.id not in reading.answers
         for question in ontology.active_questions
-        if question.kind in ("choice", "scalar", "text", "span")
+        if question.kind in ("choice", "scalar", "text", "span", "relation")
     )
     return 0.0 if missing else reading.lowest

@@ -50,6 +50,16 @@ class _Walk:
         )
 
 
+def seed_top5(tokens: Sequence[Token] | None) -> Confidence | None:
+    """Product of the probabilities of the first five generated tokens (fewer if the answer is shorter).
+
+    For comparison with other tools: it measures how sure the model was of how its answer begins, brackets included.
+    """
+    if not tokens:
+        return None
+    return Confidence(value=_unit(math.exp(sum(_logprob(token) for token in tokens[:5]))), scorer="seed_top5")
+
+
 class Evidence:
     """The tokens of a reply laid over its text. Every method returns None when they do not support a number."""
 
@@ -123,6 +133,27 @@ class Evidence:
             return score
         sure = self.label(kind, choices, label_id)
         return min(score, sure.value) if sure is not None and sure.value is not None else score
+
+    def relation(
+        self, parts: Sequence[tuple[Node | None, Mapping[str, str], str]], plain: Sequence[Node]
+    ) -> float | None:
+        """Score of a relation: the lowest over its parts.
+
+        Args:
+            parts: Nodes that name one of several (a type, the number of an entity), what they could name, and what
+                they name.
+            plain: Nodes without a known set of alternatives; the geometric mean of their tokens counts.
+        """
+        scores: list[float] = []
+        for node, choices, chosen in parts:
+            sure = self.label(node, choices, chosen) if node is not None else None
+            if sure is not None and sure.value is not None:
+                scores.append(sure.value)
+        for node in plain:
+            chances = list(self._logprobs(node))
+            if chances:
+                scores.append(_unit(math.exp(sum(chances) / len(chances))))
+        return min(scores, default=None)
 
     def spans(self, scores: Sequence[float | None], node: Node | None) -> Confidence | None:
         """Confidence of a list of mentions: the lowest over the mentions and over the list ending where it does."""

@@ -84,6 +84,17 @@ def number_of(said: str, question: ScalarQuestion) -> int | float | Problem:
     return value
 
 
+def percent_of(said: str) -> float | None:
+    """A share written as 0 to 100, with or without a sign, or as a fraction such as 0.87; None when it is none."""
+    found = re.fullmatch(rf"({_NUMBER})\s*%?", said.strip()[:_MAX_PROSE])
+    value = _literal(found.group(1)) if found else None
+    if value is None:
+        return None
+    if isinstance(value, float) and value <= 1.0 and "%" not in said:
+        value *= 100
+    return float(value) if 0 <= value <= 100 else None
+
+
 def _parsed(said: str, question: ScalarQuestion) -> int | float | None:
     if len(said) > _MAX_PROSE:
         return None

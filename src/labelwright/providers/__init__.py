@@ -7,6 +7,7 @@ from labelwright.providers.pool import Endpoint, Pool, RetryPolicy
 from labelwright.providers.price import cost_usd
 from labelwright.providers.privacy import Privacy, is_local
 from labelwright.providers.probe import probe
+from labelwright.providers.tokenizer import count_tokens
 
 __all__ = [
     "Endpoint",
@@ -14,6 +15,7 @@ __all__ = [
     "Privacy",
     "RetryPolicy",
     "cost_usd",
+    "count_tokens",
     "is_local",
     "probe",
 ]

@@ -201,10 +201,26 @@ class Pool:
             ProviderError: No such object.
             PrivacyRefused: The project does not allow this endpoint.
         """
+        return self._json(endpoint, "GET", path, None, privacy)
+
+    def post_json(
+        self, endpoint: Endpoint, path: str, body: dict[str, Any], *, privacy: Privacy
+    ) -> dict[str, Any]:
+        """The JSON object that `base_url + path` answers to this one, asked for once.
+
+        Raises:
+            ProviderError: No such object.
+            PrivacyRefused: The project does not allow this endpoint.
+        """
+        return self._json(endpoint, "POST", path, body, privacy)
+
+    def _json(
+        self, endpoint: Endpoint, method: str, path: str, body: dict[str, Any] | None, privacy: Privacy
+    ) -> dict[str, Any]:
         self._check(endpoint, privacy)
 
         async def fetch() -> dict[str, Any]:
-            status, headers, raw = await self._exchange(endpoint, "GET", path, None)
+            status, headers, raw = await self._exchange(endpoint, method, path, body)
             if status != 200:
                 raise chat.failure(
                     status,

@@ -11,6 +11,7 @@ from labelwright.core.project import Capabilities
 from labelwright.providers.chat import Structure, clean
 from labelwright.providers.pool import Endpoint, Pool
 from labelwright.providers.privacy import Privacy
+from labelwright.providers.tokenizer import probe_tokenizer
 
 _MOST_MODELS = 1_000
 # No model says these words unless the schema makes it.
@@ -56,6 +57,7 @@ def probe(
         top_logprobs_max=min(20, top_max),
         models=tuple(names) or (model,),
         context_tokens=context,
+        tokenizer=probe_tokenizer(pool, endpoint, model, privacy),
         checked_at=now,
     )
 

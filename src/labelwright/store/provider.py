@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from labelwright.core.project import Capabilities, PromptTemplate, Provider
+from labelwright.core.project import Capabilities, PromptTemplate, Provider, TokenFactor
 from labelwright.store import tables as t
 from labelwright.store.db import Tx, inserted_id
 
@@ -69,6 +69,21 @@ def set_capabilities(tx: Tx, provider_id: int, found: Capabilities | None) -> No
     """Store what a probe found, or forget it."""
     value = sa.null() if found is None else found.model_dump(mode="json")
     tx.execute(t.provider.update().where(t.provider.c.id == provider_id).values(capabilities=value))
+
+
+def token_factor(tx: Tx, provider_id: int, model: str) -> TokenFactor:
+    """What was learned about how this model counts; the start value when nothing was."""
+    known = tx.execute(sa.select(t.provider.c.token_factors).where(t.provider.c.id == provider_id)).scalar()
+    return TokenFactor.model_validate((known or {}).get(model, {}))
+
+
+def set_token_factor(tx: Tx, provider_id: int, model: str, learned: TokenFactor) -> None:
+    """Keep what was learned; of many models the newest hundred stay."""
+    c = t.provider.c
+    known = tx.execute(sa.select(c.token_factors).where(c.id == provider_id).with_for_update()).scalar() or {}
+    known.pop(model, None)
+    kept = dict(list(known.items())[-99:]) | {model: learned.model_dump(mode="json")}
+    tx.execute(t.provider.update().where(c.id == provider_id).values(token_factors=kept))
 
 
 def remove(tx: Tx, provider_id: int) -> None:

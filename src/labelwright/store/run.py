@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from labelwright.core.answer import Answers
+from labelwright.core.layout import Layout
 from labelwright.core.predictor import NextBatch, Predictor, Reading, Run
 from labelwright.core.value import Value
 from labelwright.store import tables as t
@@ -90,6 +91,9 @@ def add_prediction(
                 answers=reading.answers.model_dump(mode="json"),
                 confidence={key: value.model_dump(mode="json") for key, value in reading.confidence.items()},
                 problems=[problem.model_dump(mode="json") for problem in reading.problems],
+                pieces=[piece.model_dump(mode="json") for piece in reading.pieces]
+                if reading.pieces
+                else sa.null(),
                 lowest=reading.lowest,
                 created_at=at,
             )
@@ -370,6 +374,27 @@ def take_pending(tx: Tx, run_id: int, n: int) -> list[int]:
     return chosen
 
 
+def layouts(tx: Tx, run_id: int, asset_ids: Sequence[int]) -> dict[int, Layout]:
+    """Stored layouts of those of these assets that are asked in several requests."""
+    c = t.run_asset.c
+    query = sa.select(c.asset_id, c.layout).where(
+        c.run_id == run_id, c.asset_id.in_(list(asset_ids)), c.layout.is_not(None)
+    )
+    # SQL null and JSON null both mean one request.
+    return {row.asset_id: Layout.model_validate(row.layout) for row in tx.execute(query) if row.layout}
+
+
+def set_layout(tx: Tx, run_id: int, asset_id: int, layout: Layout) -> None:
+    """Note in which requests an asset is asked, before any of them is sent; what another layout was told is forgotten."""
+    c = t.run_asset.c
+    tx.execute(t.exchange.delete().where(t.exchange.c.run_id == run_id, t.exchange.c.asset_id == asset_id))
+    tx.execute(
+        t.run_asset.update()
+        .where(c.run_id == run_id, c.asset_id == asset_id)
+        .values(parts=len(layout.parts), layout=layout.model_dump(mode="json"))
+    )
+
+
 def put_back(tx: Tx, run_id: int, asset_ids: Sequence[int], *, sent: bool) -> None:
     """Assets that are to be asked about later after all; an attempt that was not sent does not count."""
     c = t.run_asset.c
@@ -387,7 +412,7 @@ def reopen(tx: Tx, run_id: int) -> int:
     changed = tx.execute(
         t.run_asset.update()
         .where(c.run_id == run_id, c.state == "failed")
-        .values(state="pending", cause=None, message=None, finished_at=None)
+        .values(state="pending", cause=None, message=None, finished_at=None, parts=1, layout=sa.null())
     )
     tx.execute(t.exchange.delete().where(t.exchange.c.run_id == run_id, ~sa.exists().where(
         c.run_id == run_id, c.asset_id == t.exchange.c.asset_id, c.state.in_(("asked", "done")))))  # fmt: skip

@@ -327,6 +327,7 @@ provider = Table(
     Column("body", Json, nullable=False),  # core.project.Provider without id, name, has_key, capabilities
     Column("sealed_key", sa.Text),
     Column("capabilities", Json),
+    Column("token_factors", Json),  # model -> core.project.TokenFactor
     Column("created_at", Utc, nullable=False),
 )
 prompt_template = Table(
@@ -382,6 +383,9 @@ run_asset = Table(
     Column("asset_id", BigId, ForeignKey("asset.id"), primary_key=True),
     Column("state", sa.String(10), nullable=False, default="pending"),  # pending | asked | done | failed
     Column("attempts", sa.Integer, nullable=False, default=0),
+    # How many requests it takes, and which: null for one request about the whole text.
+    Column("parts", sa.Integer, nullable=False, default=1, server_default="1"),
+    Column("layout", Json),
     Column("cause", sa.String(60)),
     Column("message", sa.Text),
     Column("prediction_id", BigId),
@@ -414,6 +418,7 @@ prediction = Table(
     Column("answers", Json, nullable=False),
     Column("confidence", Json, nullable=False),
     Column("problems", Json, nullable=False),
+    Column("pieces", Json),  # what each piece of a long text said; null for one piece
     Column("lowest", sa.Float),
     Column("created_at", Utc, nullable=False),
     Index("ix_prediction_asset_id_id", "asset_id", "id"),
@@ -441,6 +446,18 @@ acceptance = Table(  # "everything above this confidence counts as answered", an
 
 # --- work in the background -------------------------------------------------------------------------------------
 
+knowledge = (
+    Table(  # lists of entities that spans are linked to; the entities themselves lie in a blob of that name
+        "knowledge",
+        metadata,
+        Column("project_id", BigId, ForeignKey("project.id"), primary_key=True),
+        Column("sha256", sa.String(64), primary_key=True),
+        Column("name", sa.String(300), nullable=False),
+        Column("entities", sa.Integer, nullable=False),
+        Column("created_by", BigId, ForeignKey("user.id")),
+        Column("created_at", Utc, nullable=False),
+    )
+)
 upload = Table(
     "upload",
     metadata,

@@ -442,6 +442,7 @@ def predictions(tx: Tx, prediction_ids: Sequence[int]) -> dict[int, Prediction]:
             answers=Answers.model_validate(row.answers),
             confidence=row.confidence,
             problems=row.problems,
+            pieces=row.pieces or (),
             created_at=row.created_at,
         )
         for row in rows

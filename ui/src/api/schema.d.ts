@@ -648,6 +648,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/knowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All Lists
+         * @description The lists of a project, newest first.
+         */
+        get: operations["all_lists"];
+        put?: never;
+        /**
+         * Add List
+         * @description Make a list from an upload (CSV, TSV, JSON lines or JSON with id, name, aliases, description).
+         */
+        post: operations["add_list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/knowledge/{sha256}/entity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One Entity
+         * @description One entity of a list.
+         */
+        get: operations["one_entity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/knowledge/{sha256}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description The entities whose names are most like `words`, best first.
+         */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/learn": {
         parameters: {
             query?: never;
@@ -1615,6 +1679,17 @@ export interface components {
             user_id: number;
         };
         /**
+         * AddedList
+         * @description A list that was stored, and the rows that were not taken (the first 1,000 of `bad`).
+         */
+        AddedList: {
+            added: components["schemas"]["KnowledgeList"];
+            /** Bad */
+            bad: number;
+            /** Problems */
+            problems: components["schemas"]["Problem"][];
+        };
+        /**
          * Agreement
          * @description How far people agreed with what the model had said.
          *
@@ -1987,8 +2062,20 @@ export interface components {
             temperature: number;
         };
         /**
+         * Candidate
+         * @description An entity that may be meant. `score` in [0, 1]: how alike the closest of its names is; 1 for the same name.
+         */
+        Candidate: {
+            entity: components["schemas"]["Entity"];
+            /** Score */
+            score: number;
+        };
+        /**
          * Capabilities
          * @description What an endpoint was seen to do with one tiny request each.
+         *
+         *     Attributes:
+         *         tokenizer: In which way it counts tokens for us; empty when it does not.
          */
         Capabilities: {
             /**
@@ -2015,6 +2102,12 @@ export interface components {
              */
             structured: "json_schema" | "json_object" | "none";
             /**
+             * Tokenizer
+             * @default
+             * @enum {string}
+             */
+            tokenizer: "" | "llama.cpp" | "vllm";
+            /**
              * Top Logprobs Max
              * @default 0
              */
@@ -2035,10 +2128,19 @@ export interface components {
         };
         /**
          * ChoiceQuestion
-         * @description Choose one label, or several when `multiple`.
+         * @description Choose one label, or several when `multiple`. Labels may be nested (`Label.parent`).
+         *
+         *     Attributes:
+         *         leaves_only: Of nested labels only those without any below them can be chosen.
          */
         ChoiceQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
             /**
              * Gate
              * @default 0.9
@@ -2058,6 +2160,11 @@ export interface components {
             kind: "choice";
             /** Labels */
             labels: components["schemas"]["Label"][];
+            /**
+             * Leaves Only
+             * @default false
+             */
+            leaves_only: boolean;
             /**
              * Multiple
              * @default false
@@ -2193,7 +2300,9 @@ export interface components {
          *
          *     Attributes:
          *         value: In [0, 1], or None where nothing supports a number: never invented.
-         *         scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `classifier`, `tagger`, `verbal`, `given`.
+         *         scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `relation_min`, `classifier`, `tagger`,
+         *             `verbal`, `self_consistency`, `seed_top5`, `given`; with `+parts` where several pieces of a text were put
+         *             together.
          *         distribution: Label id -> probability, where known.
          *         low: A lower bound that assumes the worst for unseen tokens.
          *         mass: How much probability the model gave to any valid label at the deciding token.
@@ -2310,11 +2419,42 @@ export interface components {
         };
         /**
          * Decoding
-         * @description Parameters of generation.
+         * @description How an asset is asked about and how the answer is generated.
+         *
+         *     Attributes:
+         *         confidence: Where confidence comes from.
+         *         samples: Answers per question for `self_consistency`; each is asked and paid for.
+         *         questions: All questions in one request, or each in its own (with what it depends on).
+         *         chunk_tokens: Longest piece of a text in one request; None for what fits the model's context.
+         *         overlap: Share of a piece that is repeated in the next one, where mentions are marked.
          */
         Decoding: {
+            /** Chunk Tokens */
+            chunk_tokens?: number | null;
+            /**
+             * Confidence
+             * @default auto
+             * @enum {string}
+             */
+            confidence: "auto" | "logprobs" | "verbal" | "self_consistency" | "seed_top5" | "none";
             /** Max Tokens */
             max_tokens?: number | null;
+            /**
+             * Overlap
+             * @default 0.12
+             */
+            overlap: number;
+            /**
+             * Questions
+             * @default together
+             * @enum {string}
+             */
+            questions: "together" | "each";
+            /**
+             * Samples
+             * @default 5
+             */
+            samples: number;
             /**
              * Seed
              * @default 0
@@ -2462,11 +2602,38 @@ export interface components {
             unpriced_runs: number;
         };
         /**
+         * Entity
+         * @description Something that mentions can mean.
+         *
+         *     Attributes:
+         *         id: The list's own key, such as `Q64`; never `NIL`.
+         *         aliases: Other names of it.
+         *         description: What tells it from others of the same name.
+         */
+        Entity: {
+            /**
+             * Aliases
+             * @default []
+             */
+            aliases: string[];
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * Estimate
          * @description What a run would take, before it starts.
          *
          *     Attributes:
          *         assets: How many it would cover.
+         *         requests: How many requests that takes; more than assets where texts are long, questions are asked each by
+         *             itself, or answers are sampled.
          *         usd_low: Lower end of the interval; None, like the others, when a price is unknown.
          *         note: What the figures rest on.
          */
@@ -2479,6 +2646,8 @@ export interface components {
             note: string;
             /** Prompt Tokens */
             prompt_tokens: number;
+            /** Requests */
+            requests: number;
             /** Usd */
             usd: number | string | null;
             /** Usd High */
@@ -2536,7 +2705,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "project_created" | "settings_changed" | "ontology_changed" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
+            kind: "project_created" | "settings_changed" | "ontology_changed" | "knowledge_added" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
             /** Project Id */
             project_id: number | null;
             /** User Id */
@@ -3039,6 +3208,23 @@ export interface components {
             shape: components["schemas"]["Box"] | components["schemas"]["RotatedBox"] | components["schemas"]["Polygon"] | components["schemas"]["Polyline"] | components["schemas"]["Points"] | components["schemas"]["Mask"];
         };
         /**
+         * KnowledgeList
+         * @description A list of entities; `sha256` is of its content and names it everywhere.
+         */
+        KnowledgeList: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Entities */
+            entities: number;
+            /** Name */
+            name: string;
+            /** Sha256 */
+            sha256: string;
+        };
+        /**
          * Label
          * @description A class within a question.
          *
@@ -3047,6 +3233,7 @@ export interface components {
          *         definition: What belongs here and what does not; goes to the prompt and to the guide.
          *         colour: `#RRGGBB`; filled from the palette when empty.
          *         synonyms: Other names that models and imports use for it.
+         *         parent: Label it stands under, in a nested choice; None at the top.
          *         retired: True for a label that can no longer be chosen but still occurs in old answers.
          */
         Label: {
@@ -3064,6 +3251,8 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+            /** Parent */
+            parent?: string | null;
             /**
              * Retired
              * @default false
@@ -3285,6 +3474,19 @@ export interface components {
             n?: number | null;
             /** Plans */
             plans: components["schemas"]["Plan"][];
+        };
+        /**
+         * NewList
+         * @description An upload that becomes a list; without a name it gets the file's.
+         */
+        NewList: {
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Upload Id */
+            upload_id: string;
         };
         /**
          * NewPassword
@@ -3593,6 +3795,32 @@ export interface components {
             second: number;
         };
         /**
+         * PieceSaid
+         * @description What one piece of a long text said: the evidence behind an answer about the whole.
+         *
+         *     Attributes:
+         *         start: Of the piece, in code points of the whole text.
+         *         answers: Without marked things: they show where they are.
+         *         confidence: Question -> confidence of this piece's answer.
+         *         mentions: How many spans were marked in it.
+         */
+        PieceSaid: {
+            answers?: components["schemas"]["Answers"];
+            /** Confidence */
+            confidence?: {
+                [key: string]: number;
+            };
+            /** End */
+            end: number;
+            /**
+             * Mentions
+             * @default 0
+             */
+            mentions: number;
+            /** Start */
+            start: number;
+        };
+        /**
          * Plan
          * @description What a person chooses for a run.
          *
@@ -3602,6 +3830,10 @@ export interface components {
         Plan: {
             /**
              * @default {
+             *       "confidence": "auto",
+             *       "overlap": 0.12,
+             *       "questions": "together",
+             *       "samples": 5,
              *       "seed": 0,
              *       "structured": "auto",
              *       "temperature": 0,
@@ -3700,6 +3932,11 @@ export interface components {
             id: number;
             /** Ontology Version */
             ontology_version: number;
+            /**
+             * Pieces
+             * @default []
+             */
+            pieces: components["schemas"]["PieceSaid"][];
             /** Predictor Sha256 */
             predictor_sha256: string;
             /**
@@ -3739,9 +3976,20 @@ export interface components {
         };
         /**
          * Preview
-         * @description The exact prompt for one asset, and where its examples come from.
+         * @description The exact prompt of one request about an asset, and where its examples come from.
+         *
+         *     Attributes:
+         *         part: Number of this request, from 0, of `parts`.
+         *         piece: Which piece of the text it is about, from 0, of `pieces`; text[start:end].
+         *         questions: Asked in it.
+         *         sample: Which of several equal requests it is, from 0.
          */
         Preview: {
+            /**
+             * End
+             * @default 0
+             */
+            end: number;
             /** Examples */
             examples: components["schemas"]["ShownExample"][];
             /** Examples Note */
@@ -3752,10 +4000,45 @@ export interface components {
             output_schema: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Part
+             * @default 0
+             */
+            part: number;
+            /**
+             * Parts
+             * @default 1
+             */
+            parts: number;
+            /**
+             * Piece
+             * @default 0
+             */
+            piece: number;
+            /**
+             * Pieces
+             * @default 1
+             */
+            pieces: number;
             /** Problems */
             problems: components["schemas"]["Problem"][];
             /** Prompt Tokens */
             prompt_tokens: number;
+            /**
+             * Questions
+             * @default []
+             */
+            questions: string[];
+            /**
+             * Sample
+             * @default 0
+             */
+            sample: number;
+            /**
+             * Start
+             * @default 0
+             */
+            start: number;
         };
         /**
          * PreviewWanted
@@ -3769,10 +4052,25 @@ export interface components {
         /**
          * PreviewWish
          * @description Which prompt to show: of an unsaved `template`, or of a stored version; for an asset, or for the next one.
+         *
+         *     Of an asset that takes several requests, the one with number `part`; `provider_id` and `decoding` decide how it is cut.
          */
         PreviewWish: {
             /** Asset Id */
             asset_id?: number | null;
+            /**
+             * @default {
+             *       "confidence": "auto",
+             *       "overlap": 0.12,
+             *       "questions": "together",
+             *       "samples": 5,
+             *       "seed": 0,
+             *       "structured": "auto",
+             *       "temperature": 0,
+             *       "top_logprobs": 5
+             *     }
+             */
+            decoding: components["schemas"]["Decoding"];
             /**
              * @default {
              *       "k": 1,
@@ -3786,6 +4084,13 @@ export interface components {
              * @default
              */
             model: string;
+            /**
+             * Part
+             * @default 0
+             */
+            part: number;
+            /** Provider Id */
+            provider_id?: number | null;
             template?: components["schemas"]["NewTemplate"] | null;
             /**
              * Template Version
@@ -4060,6 +4365,10 @@ export interface components {
         PromptedModel: {
             /**
              * @default {
+             *       "confidence": "auto",
+             *       "overlap": 0.12,
+             *       "questions": "together",
+             *       "samples": 5,
              *       "seed": 0,
              *       "structured": "auto",
              *       "temperature": 0,
@@ -4309,6 +4618,12 @@ export interface components {
         RegionQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
             /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
+            /**
              * Gate
              * @default 0.9
              */
@@ -4383,9 +4698,32 @@ export interface components {
         /**
          * RelationQuestion
          * @description Join two marked things of other questions with a label.
+         *
+         *     Attributes:
+         *         from_question: Question whose marked things a relation starts from.
+         *         to_question: Question whose marked things it ends at; may be the same one.
+         *         from_labels: Labels that a start must have; empty for any.
+         *         to_labels: Labels that an end must have; empty for any.
+         *         directed: Whether `A of B` differs from `B of A`.
          */
         RelationQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Directed
+             * @default true
+             */
+            directed: boolean;
+            /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
+            /**
+             * From Labels
+             * @default []
+             */
+            from_labels: string[];
             /** From Question */
             from_question: string;
             /**
@@ -4419,6 +4757,11 @@ export interface components {
              * @default false
              */
             retired: boolean;
+            /**
+             * To Labels
+             * @default []
+             */
+            to_labels: string[];
             /** To Question */
             to_question: string;
         };
@@ -4653,6 +4996,12 @@ export interface components {
         ScalarQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
             /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
+            /**
              * Gate
              * @default 0.9
              */
@@ -4804,7 +5153,9 @@ export interface components {
          * Span
          * @description A stretch of text: code points, `start` inclusive, `end` exclusive.
          *
-         *     `alignment` says how a quoted text was found (`exact`, `normalised`, `fuzzy`); None for spans made by people.
+         *     Attributes:
+         *         link: Id of the entity it means, in the question's list of entities, or `NIL`; None when nobody said.
+         *         alignment: How a quoted text was found (`exact`, `normalised`, `fuzzy`); None for spans made by people.
          */
         Span: {
             /** Alignment */
@@ -4819,6 +5170,8 @@ export interface components {
             id: string;
             /** Label */
             label: string;
+            /** Link */
+            link?: string | null;
             /** Score */
             score?: number | null;
             /** Start */
@@ -4840,9 +5193,19 @@ export interface components {
         /**
          * SpanQuestion
          * @description Mark stretches of a text with labels.
+         *
+         *     Attributes:
+         *         overlap: Whether spans may overlap.
+         *         knowledge: SHA-256 of the list of entities that spans are linked to; empty when they are not linked.
          */
         SpanQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
             /**
              * Gate
              * @default 0.9
@@ -4860,6 +5223,11 @@ export interface components {
              * @enum {string}
              */
             kind: "span";
+            /**
+             * Knowledge
+             * @default
+             */
+            knowledge: string;
             /** Labels */
             labels: components["schemas"]["Label"][];
             /** Name */
@@ -4975,6 +5343,12 @@ export interface components {
         TextQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
             /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
+            /**
              * Gate
              * @default 0.9
              */
@@ -5074,6 +5448,12 @@ export interface components {
          */
         TrackQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Document Rule
+             * @default default
+             * @enum {string}
+             */
+            document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
             /**
              * Gate
              * @default 0.9
@@ -6555,6 +6935,141 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    all_lists: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnowledgeList"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewList"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    one_entity: {
+        parameters: {
+            query: {
+                entity_id: string;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Entity"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                words: string;
+                k?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Candidate"][];
                 };
             };
             /** @description Validation Error */

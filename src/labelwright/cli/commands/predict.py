@@ -1,13 +1,15 @@
 """`predict` and `provider`: run models, and set up where they answer."""
 
 import os
+import re
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from labelwright.cli.common import Database, Home, ProjectName, find_project, follow, local_person, workbench
 from labelwright.core.errors import Invalid, NotFound
+from labelwright.core.predictor import Scoring
 
 if TYPE_CHECKING:
     from labelwright.core.access import Actor
@@ -84,6 +86,9 @@ def probe_provider(
         typer.echo(f"structured output: {seen.structured}")
         typer.echo(f"log-probabilities: {f'yes, top {seen.top_logprobs_max}' if seen.logprobs else 'no'}")
         typer.echo(f"context: {seen.context_tokens or 'unknown'} tokens")
+        typer.echo(
+            f"counts tokens: {f'yes, as {seen.tokenizer}' if seen.tokenizer else 'no, they are estimated'}"
+        )
         typer.echo(f"models: {', '.join(seen.models[:20])}")
 
 
@@ -102,6 +107,22 @@ def predict(
     k: Annotated[
         int, typer.Option("--k", min=1, max=50, help="Examples per label, or in total for nearest and mmr.")
     ] = 1,
+    confidence: Annotated[
+        str,
+        typer.Option(
+            "--confidence",
+            help="auto, logprobs, verbal, self_consistency, self_consistency(N), seed_top5 or none.",
+        ),
+    ] = "auto",
+    questions: Annotated[
+        str, typer.Option("--questions", help="All in one request (together), or each in its own (each).")
+    ] = "together",
+    chunk_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--chunk-tokens", min=64, help="Longest piece of a text in one request; what fits by default."
+        ),
+    ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Assets per batch.")] = None,
     batches: Annotated[int, typer.Option("--batches", min=1, help="Batches one after another.")] = 1,
     everything: Annotated[bool, typer.Option("--all", help="Go on until nothing is left.")] = False,
@@ -133,9 +154,12 @@ def predict(
         ways = ("none", "per_label", "nearest", "nearest_per_label", "mmr")
         if examples not in ways:
             raise Invalid("bad_option", f"{examples!r} is no way to choose examples", ", ".join(ways))
+        if questions not in ("together", "each"):
+            raise Invalid("bad_option", f"{questions!r} is no way to group questions", "together or each")
+        decoding = _confidence(confidence) | {"questions": questions, "chunk_tokens": chunk_tokens}
         plan = prompts.Plan.model_validate(
             {"provider_id": chosen.id, "model": model or known[0], "template_version": template,
-             "examples": {"kind": examples, "k": k}}
+             "examples": {"kind": examples, "k": k}, "decoding": decoding}
         )  # fmt: skip
         if estimate:
             limit = None if everything else prompts.planned(bench, actor, found.id, batch_size, batches)
@@ -166,10 +190,23 @@ def predict(
 
 
 def _say(found: "Estimate") -> None:
-    typer.echo(f"{found.assets} assets, {found.prompt_tokens:,} + {found.completion_tokens:,} tokens")
+    typer.echo(
+        f"{found.assets} assets, {found.requests:,} requests, {found.prompt_tokens:,} + {found.completion_tokens:,} tokens"
+    )
     if found.usd is not None and found.usd_low is not None and found.usd_high is not None:
         typer.echo(f"{found.usd:.4f} USD ({found.usd_low:.4f} to {found.usd_high:.4f})")
     typer.echo(found.note)
+
+
+def _confidence(text: str) -> dict[str, object]:
+    """The setting behind `self_consistency(5)` and the like."""
+    found = re.fullmatch(r"(\w+)(?:\((\d{1,2})\))?", text.strip())
+    known = get_args(Scoring)
+    if found is None or found[1] not in known or (found[2] and found[1] != "self_consistency"):
+        raise Invalid("bad_option", f"{text!r} is no way to get a confidence", ", ".join(known))
+    if found[2] and not 2 <= int(found[2]) <= 20:
+        raise Invalid("bad_option", f"{found[2]} samples: 2 to 20 can be asked for")
+    return {"confidence": found[1]} | ({"samples": int(found[2])} if found[2] else {})
 
 
 def amount(text: str) -> Decimal | None:

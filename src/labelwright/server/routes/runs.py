@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from labelwright.core.predictor import ExamplePolicy, Run
+from labelwright.core.predictor import Decoding, ExamplePolicy, Run
 from labelwright.core.project import PromptTemplate
 from labelwright.core.value import Value
 from labelwright.flows import predict, prompts, trial
@@ -25,13 +25,19 @@ class NewTemplate(Value):
 
 
 class PreviewWish(Value):
-    """Which prompt to show: of an unsaved `template`, or of a stored version; for an asset, or for the next one."""
+    """Which prompt to show: of an unsaved `template`, or of a stored version; for an asset, or for the next one.
+
+    Of an asset that takes several requests, the one with number `part`; `provider_id` and `decoding` decide how it is cut.
+    """
 
     asset_id: int | None = None
     template: NewTemplate | None = None
     template_version: int = Field(default=0, ge=0)
     examples: ExamplePolicy = ExamplePolicy()
     model: str = Field(default="", max_length=300)
+    provider_id: int | None = None
+    decoding: Decoding = Decoding()
+    part: int = Field(default=0, ge=0)
 
 
 class EstimateWish(Value):
@@ -104,6 +110,7 @@ def prompt_preview(project_id: int, actor: SignedIn, bench: Bench, body: Preview
         bench, actor, project_id, asset_id=body.asset_id,
         template=None if unsaved is None else PromptTemplate(name=unsaved.name, system=unsaved.system, user=unsaved.user),
         template_version=body.template_version, examples=body.examples, model=body.model,
+        decoding=body.decoding, provider_id=body.provider_id, part=body.part,
     )  # fmt: skip
 
 

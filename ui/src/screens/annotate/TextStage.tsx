@@ -1,5 +1,5 @@
 /** Draws the text with its spans, one paragraph at a time, and turns pointers into events of the editor. */
-import { memo, useEffect, useMemo, useRef, type CSSProperties } from "react";
+import { memo, useEffect, useMemo, useRef, useState, type CSSProperties } from "react";
 
 import { slotOf, spansOf, type Doc } from "../../editor/document";
 import type { OffsetTable, Range } from "../../editor/offsets";
@@ -8,10 +8,13 @@ import { target, type Event, type Fixed, type State } from "../../editor/session
 import type { Flag } from "../../parts/flags";
 import type { Label } from "../../editor/types";
 import { t } from "../../strings";
+import { RelationLines } from "./RelationLines";
 
 interface Props {
   readonly given: Fixed;
   readonly state: State;
+  /** Where the pieces begin that a model was asked about one by one; empty for a text asked about as a whole. */
+  readonly pieces: readonly { readonly start: number }[];
   readonly dispatch: (event: Event) => void;
   readonly flags: readonly Flag[];
   /** Whether hidden characters are named where they stand. */
@@ -20,22 +23,28 @@ interface Props {
 
 const LONG = 20_000;
 const MOST_LANES = 3;
+/** Paragraphs drawn as one block: a change redraws its block alone, however long the text is. */
+const BLOCK = 64;
 
-export function TextStage({ given, state, dispatch, flags, reveal }: Props) {
+interface Drawn {
+  readonly range: Range;
+  readonly covers: readonly Cover[];
+  /** Changes exactly when the covers mean something else; spares the deep comparison. */
+  readonly signature: string;
+  /** "Part 3 of 12" where a piece begins. */
+  readonly part: string;
+  readonly flags: readonly Flag[];
+}
+
+export function TextStage({ given, state, pieces, dispatch, flags, reveal }: Props) {
   const stage = useRef<HTMLDivElement>(null);
   const labels = useMemo(() => labelsOf(given), [given]);
   const paragraphs = useMemo(() => given.table.paragraphs(), [given]);
   const covers = useMemo(() => coversOf(given, state.doc), [given, state.doc]);
-  const drawn = useMemo(
-    () =>
-      paragraphs.map((range) => {
-        const mine = covers.filter((c) => c.span.start < range.end && range.start < c.span.end);
-        const flagged = flags.filter((f) => (f.field ?? "") === "" && f.start < range.end && range.start < f.end);
-        const signature = mine.map((c) => `${c.span.id}:${String(c.span.start)}-${String(c.span.end)}:${c.span.label}:${String(c.suggested)}:${String(c.lane)}`).join("|");
-        return { range, mine, flagged, signature };
-      }),
-    [paragraphs, covers, flags],
-  );
+  const parts = useMemo(() => partsOf(paragraphs, pieces), [paragraphs, pieces]);
+  const blocks = useMemo(() => blocksOf(paragraphs, covers, parts, flags), [paragraphs, covers, parts, flags]);
+  const [hovered, setHovered] = useState<string | null>(null);
+  const related = given.questions.some((q) => q.kind === "relation");
   useTransientPaint(stage, given, state);
 
   const up = (event: PointerEvent): void => {
@@ -76,31 +85,86 @@ export function TextStage({ given, state, dispatch, flags, reveal }: Props) {
       aria-label={t("annotate.textRegion")}
       tabIndex={0}
       onPointerDown={down}
+      {...(related ? { onPointerOver: (event: React.PointerEvent) => { setHovered(spanUnder(event.target, covers)); } } : {})}
     >
-      {drawn.map(({ range, mine, flagged, signature }) => {
-        const picked = mine.some((c) => c.span.id === state.picked) ? state.picked : null;
-        return <Paragraph key={range.start} range={range} covers={mine} signature={signature} table={given.table} labels={labels} picked={picked} flags={flagged} reveal={reveal && flagged.length > 0} />;
+      {related && <RelationLines stage={stage} given={given} state={state} hovered={hovered} />}
+      {blocks.map(({ from, to, drawn, signature }) => {
+        const picked = drawn.some((d) => d.covers.some((c) => c.span.id === state.picked)) ? state.picked : null;
+        return <Block key={from} from={from} to={to} drawn={drawn} signature={signature} table={given.table} labels={labels} picked={picked} reveal={reveal && drawn.some((d) => d.flags.length > 0)} />;
       })}
     </div>
   );
 }
 
-interface ParagraphProps {
-  readonly range: Range;
-  readonly covers: readonly Cover[];
-  /** Changes exactly when the covers mean something else; spares the deep comparison. */
+interface BlockOf {
+  readonly from: number;
+  readonly to: number;
+  readonly drawn: readonly Drawn[];
   readonly signature: string;
+}
+
+/** Paragraphs with what covers them, in blocks. One walk over both, since both are in text order. */
+function blocksOf(paragraphs: readonly Range[], covers: readonly Cover[], parts: ReadonlyMap<number, string>, flags: readonly Flag[]): BlockOf[] {
+  const here = flags.filter((f) => (f.field ?? "") === "");
+  const ordered = [...covers].sort((a, b) => a.span.start - b.span.start);
+  let next = 0;
+  let open: Cover[] = [];
+  const drawn = paragraphs.map((range, i): Drawn => {
+    open = open.filter((c) => c.span.end > range.start);
+    for (let c = ordered[next]; c !== undefined && c.span.start < range.end; c = ordered[++next]) open.push(c);
+    const mine = open.filter((c) => c.span.end > range.start && c.span.start < range.end);
+    const part = parts.get(i) ?? "";
+    const signature = part + mine.map((c) => `${c.span.id}:${String(c.span.start)}-${String(c.span.end)}:${c.span.label}:${String(c.suggested)}:${String(c.lane)}`).join("|");
+    return { range, covers: mine, signature, part, flags: here.filter((f) => f.start < range.end && range.start < f.end) };
+  });
+  const blocks: BlockOf[] = [];
+  for (let i = 0; i < drawn.length; i += BLOCK) {
+    const some = drawn.slice(i, i + BLOCK);
+    blocks.push({ from: some[0]?.range.start ?? 0, to: some[some.length - 1]?.range.end ?? 0, drawn: some, signature: some.map((d) => d.signature).join("\n") });
+  }
+  return blocks;
+}
+
+/** Paragraph -> name of the piece that begins in it; the first piece needs no border. */
+function partsOf(paragraphs: readonly Range[], pieces: Props["pieces"]): Map<number, string> {
+  const found = new Map<number, string>();
+  let at = 0;
+  pieces.forEach((piece, i) => {
+    while (at < paragraphs.length - 1 && (paragraphs[at]?.end ?? 0) <= piece.start) at += 1;
+    if (i > 0) found.set(at, t("annotate.part", { i: i + 1, n: pieces.length }));
+  });
+  return found;
+}
+
+interface BlockProps extends BlockOf {
   readonly table: OffsetTable;
   readonly labels: ReadonlyMap<string, Label>;
   readonly picked: string | null;
-  readonly flags: readonly Flag[];
+  readonly reveal: boolean;
+}
+
+const Block = memo(
+  function Block({ from, to, drawn, table, labels, picked, reveal }: BlockProps) {
+    return (
+      <div className="lw-block" data-from={from} data-to={to} style={{ containIntrinsicBlockSize: `auto ${String(drawn.length * 34)}px` }}>
+        {drawn.map((d) => <Paragraph key={d.range.start} {...d} table={table} labels={labels} picked={d.covers.some((c) => c.span.id === picked) ? picked : null} reveal={reveal && d.flags.length > 0} />)}
+      </div>
+    );
+  },
+  (a, b) => a.signature === b.signature && a.table === b.table && a.picked === b.picked && a.labels === b.labels && a.to === b.to && a.reveal === b.reveal,
+);
+
+interface ParagraphProps extends Drawn {
+  readonly table: OffsetTable;
+  readonly labels: ReadonlyMap<string, Label>;
+  readonly picked: string | null;
   readonly reveal: boolean;
 }
 
 const Paragraph = memo(
-  function Paragraph({ range, covers, table, labels, picked, flags, reveal }: ParagraphProps) {
+  function Paragraph({ range, covers, part, table, labels, picked, flags, reveal }: ParagraphProps) {
     return (
-      <p dir="auto" data-start={range.start}>
+      <p dir="auto" data-start={range.start} data-part={part === "" ? undefined : part}>
         {range.start === range.end ? <br /> : null}
         {range.start === range.end
           ? null
@@ -151,9 +215,10 @@ function labelsOf(given: Fixed): Map<string, Label> {
 }
 
 function coversOf(given: Fixed, doc: Doc): Cover[] {
-  const marked: Marked[] = given.questions.flatMap((q) =>
-    spansOf(doc, q.id).map((span) => ({ question: q.id, span, suggested: slotOf(doc, q.id).suggested.includes(span.id) })),
-  );
+  const marked: Marked[] = given.questions.flatMap((q) => {
+    const suggested = new Set(slotOf(doc, q.id).suggested);
+    return spansOf(doc, q.id).map((span) => ({ question: q.id, span, suggested: suggested.has(span.id) }));
+  });
   return lanes(marked);
 }
 
@@ -199,6 +264,15 @@ function paint(covers: readonly Cover[], start: number, labels: ReadonlyMap<stri
   } as CSSProperties;
 }
 
+/** The innermost span under the pointer. */
+function spanUnder(target: EventTarget, covers: readonly Cover[]): string | null {
+  const mark = target instanceof Element ? target.closest<HTMLElement>("mark[data-start]") : null;
+  if (mark === null) return null;
+  const at = Number(mark.dataset["start"]);
+  const over = covers.filter((c) => c.span.start <= at && at < c.span.end);
+  return over.sort((a, b) => a.span.end - a.span.start - (b.span.end - b.span.start))[0]?.span.id ?? null;
+}
+
 /** Code point offset of a place in the DOM; null outside the text. */
 function pointOf(node: Node, offset: number, table: OffsetTable): number | null {
   const element = node instanceof Element ? node : node.parentElement;
@@ -221,7 +295,8 @@ function domRanges(stage: HTMLElement, range: Range, table: OffsetTable): global
   const found: globalThis.Range[] = [];
   const low = table.toUnit(range.start);
   const high = table.toUnit(range.end);
-  for (const piece of stage.querySelectorAll<HTMLElement>("p > [data-start]")) {
+  const near = [...stage.children].filter((block) => block instanceof HTMLElement && Number(block.dataset["from"]) <= range.end && range.start <= Number(block.dataset["to"]));
+  for (const piece of near.flatMap((block) => [...block.querySelectorAll<HTMLElement>("p > [data-start]")])) {
     const text = piece.firstChild;
     if (text === null || text.nodeType !== Node.TEXT_NODE) continue;
     const base = table.toUnit(Number(piece.dataset["start"]));

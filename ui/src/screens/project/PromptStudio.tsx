@@ -12,7 +12,7 @@ import { Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
 import { Compare } from "./Compare";
 import { Examples } from "./Examples";
-import { FIRST_PLAN, PlanForm, planOf, usePlanParts, type PlanDraft } from "./plan";
+import { FIRST_PLAN, PlanForm, decodingOf, planOf, usePlanParts, type PlanDraft } from "./plan";
 import type { TabProps } from "./ProjectScreen";
 
 const FIELDS = "{role} {guideline} {questions} {format} · {text} {fields}";
@@ -39,11 +39,16 @@ export default function PromptStudio({ project, view }: TabProps) {
     const timer = setTimeout(() => { settle(wording); }, 400);
     return () => { clearTimeout(timer); };
   }, [wording]);
+  const decoding = decodingOf(plan);
+  const [part, setPart] = useState(0);
+  const cut = JSON.stringify([asset, plan.provider, decoding]);
+  // Another text or another way to cut it begins at its first request.
+  useEffect(() => { setPart(0); }, [cut]);
   const preview = useQuery({
-    queryKey: ["prompt-preview", project, settled, plan.examples, plan.k, asset, plan.model, view.ontology.version],
+    queryKey: ["prompt-preview", project, settled, plan.examples, plan.k, cut, part, plan.model, view.ontology.version],
     enabled: settled !== null,
     placeholderData: (before) => before,
-    queryFn: () => must(api.POST("/api/projects/{project_id}/prompt-preview", { params: { path }, body: { asset_id: asset, template: settled === null ? null : { name: "", system: settled.system, user: settled.user }, template_version: plan.version, examples: { kind: plan.examples, k: plan.k, seed: 0 }, model: plan.model } })),
+    queryFn: () => must(api.POST("/api/projects/{project_id}/prompt-preview", { params: { path }, body: { asset_id: asset, template: settled === null ? null : { name: "", system: settled.system, user: settled.user }, template_version: plan.version, examples: { kind: plan.examples, k: plan.k, seed: 0 }, model: plan.model, provider_id: plan.provider === null ? null : Number(plan.provider), decoding, part } })),
   });
   const save = useMutation({
     mutationFn: () => must(api.POST("/api/projects/{project_id}/templates", { params: { path }, body: { name, system: wording?.system ?? "", user: wording?.user ?? "" } })),
@@ -86,6 +91,7 @@ export default function PromptStudio({ project, view }: TabProps) {
           {preview.data !== undefined && (
             <>
               <p className="lw-dim">{t("prompts.tokens", { n: preview.data.prompt_tokens })}{preview.data.examples_note ? ` · ${preview.data.examples_note}` : ""}</p>
+              {(preview.data.parts ?? 1) > 1 && <PartOf preview={preview.data} questions={view.ontology.questions as unknown as Question[]} go={setPart} />}
               {preview.data.problems.map((p, i) => <Alert key={i} color="yellow" mb={4}>{p.where}: {p.message}</Alert>)}
               {preview.data.examples.length > 0 && <details><summary>{t("shown.title")} ({preview.data.examples.length})</summary><Examples rows={preview.data.examples} questions={questions} project={project} /></details>}
               <div style={{ maxHeight: 640, overflow: "auto" }} tabIndex={0} role="region" aria-label={t("prompts.preview")}>
@@ -109,6 +115,25 @@ export default function PromptStudio({ project, view }: TabProps) {
       </section>
       <Compare project={project} questions={questions} newest={view.ontology.version ?? 1} first={plan} />
     </>
+  );
+}
+
+/** Which of several requests is shown, and the way to the others. */
+function PartOf({ preview, questions, go }: { preview: Noun<"Preview">; questions: readonly Question[]; go: (part: number) => void }) {
+  const { part = 0, parts = 1, piece = 0, pieces = 1, sample = 0 } = preview;
+  const asked = (preview.questions ?? []).map((id) => questions.find((q) => q.id === id)?.name ?? id);
+  const what = [
+    t("prompts.part", { i: part + 1, n: parts }),
+    ...(pieces > 1 ? [t("prompts.partPiece", { i: piece + 1, n: pieces })] : []),
+    ...(asked.length < questions.length ? [t("prompts.partQuestions", { names: asked.join(", ") })] : []),
+    ...(sample > 0 ? [t("prompts.partSample", { i: sample + 1 })] : []),
+  ];
+  return (
+    <div className="lw-row" style={{ marginBottom: 8 }}>
+      <Button size="compact-xs" variant="default" aria-label={t("prompts.previousPart")} disabled={part === 0} onClick={() => { go(part - 1); }}>‹</Button>
+      <Button size="compact-xs" variant="default" aria-label={t("prompts.nextPart")} disabled={part + 1 >= parts} onClick={() => { go(part + 1); }}>›</Button>
+      <span role="status">{what.join(" · ")}</span>
+    </div>
   );
 }
 

@@ -13,11 +13,15 @@ export interface PlanDraft {
   version: number;
   examples: "none" | "per_label" | "nearest" | "nearest_per_label" | "mmr";
   k: number;
+  confidence: Noun<"Decoding">["confidence"];
+  samples: number;
+  grouping: "together" | "each";
+  chunk: number | null;
   /** Version of the questions; null for the current one. */
   questions: number | null;
 }
 
-export const FIRST_PLAN: PlanDraft = { provider: null, model: "", version: 0, examples: "none", k: 1, questions: null };
+export const FIRST_PLAN: PlanDraft = { provider: null, model: "", version: 0, examples: "none", k: 1, confidence: "auto", samples: 5, grouping: "together", chunk: null, questions: null };
 
 export function planOf(draft: PlanDraft): Noun<"Plan"> | null {
   if (draft.provider === null || draft.model.trim() === "") return null;
@@ -26,8 +30,15 @@ export function planOf(draft: PlanDraft): Noun<"Plan"> | null {
     model: draft.model.trim(),
     template_version: draft.version,
     examples: { kind: draft.examples, k: draft.k, seed: 0 },
-    decoding: { temperature: 0, top_logprobs: 5, seed: 0, structured: "auto" },
     ontology_version: draft.questions,
+    decoding: decodingOf(draft),
+  };
+}
+
+export function decodingOf(draft: PlanDraft): Noun<"Decoding"> {
+  return {
+    temperature: 0, top_logprobs: 5, seed: 0, structured: "auto", overlap: 0.12,
+    confidence: draft.confidence, samples: draft.samples, questions: draft.grouping, chunk_tokens: draft.chunk,
   };
 }
 
@@ -60,6 +71,14 @@ export function PlanForm({ value, onChange, project, questions = 1, only }: { va
       {value.examples !== "none" && <NumberInput label={t("prompts.k")} min={1} max={50} value={value.k} onChange={(v) => { onChange({ ...value, k: Number(v) || 1 }); }} w={90} />}
       {questions > 1 && <Select label={t("ways.questions")} allowDeselect={false} w={160} value={value.questions === null ? "" : String(value.questions)} onChange={(v) => { onChange({ ...value, questions: v === null || v === "" ? null : Number(v) }); }}
         data={[{ value: "", label: t("ways.current") }, ...Array.from({ length: questions - 1 }, (_, i) => ({ value: String(questions - 1 - i), label: t("ways.version", { n: questions - 1 - i }) }))]} />}
+      <Select label={t("prompts.confidence")} allowDeselect={false} w={250} value={value.confidence}
+        data={[{ value: "auto", label: t("prompts.confidenceAuto") }, { value: "logprobs", label: t("prompts.confidenceLogprobs") }, { value: "verbal", label: t("prompts.confidenceVerbal") }, { value: "self_consistency", label: t("prompts.confidenceSamples") }, { value: "seed_top5", label: t("prompts.confidenceSeed") }, { value: "none", label: t("prompts.confidenceNone") }]}
+        onChange={(v) => { onChange({ ...value, confidence: (v ?? "auto") as PlanDraft["confidence"] }); }} />
+      {value.confidence === "self_consistency" && <NumberInput label={t("prompts.samples")} min={2} max={20} value={value.samples} onChange={(v) => { onChange({ ...value, samples: Math.min(20, Math.max(2, Number(v) || 5)) }); }} w={170} />}
+      <Select label={t("prompts.grouping")} allowDeselect={false} w={200} value={value.grouping}
+        data={[{ value: "together", label: t("prompts.groupTogether") }, { value: "each", label: t("prompts.groupEach") }]}
+        onChange={(v) => { onChange({ ...value, grouping: v === "each" ? "each" : "together" }); }} />
+      <NumberInput label={t("prompts.chunkTokens")} placeholder={t("prompts.chunkAuto")} min={64} max={1_000_000} step={100} value={value.chunk ?? ""} onChange={(v) => { onChange({ ...value, chunk: v === "" ? null : Math.max(64, Number(v) || 64) }); }} w={180} />
       </>}
     </div>
   );

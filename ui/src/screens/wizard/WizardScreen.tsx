@@ -7,6 +7,7 @@ import { Link } from "wouter";
 import { api, must, type Noun } from "../../api/client";
 import { FileStep, MappingStep, look, withLabels, type FilePreview, type LabelsAre, type Mapping, type Upload } from "../../parts/importing";
 import { JobProgress } from "../../parts/job";
+import { FIRST_PLAN, decodingOf } from "../project/plan";
 import { NEW_ONTOLOGY, OntologyForm, bodyOf, draftOf, type DraftOntology } from "../../parts/ontology";
 import { Trouble } from "../../parts/state";
 import { t } from "../../strings";
@@ -120,7 +121,7 @@ function Ready({ project, job, plan }: { project: number; job: number; plan: { p
     refetchInterval: (query) => (query.state.data && ["done", "failed", "cancelled"].includes(query.state.data.state) ? false : 400),
   });
   const run = useMutation({
-    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: { provider_id: plan?.provider_id ?? 0, model: plan?.model ?? "", template_version: 0, examples: { kind: "none", k: 1, seed: 0 }, decoding: { temperature: 0, top_logprobs: 5, seed: 0, structured: "auto" } }, batch_size: plan?.batch ?? 50, batches: 1 } })),
+    mutationFn: () => must(api.POST("/api/projects/{project_id}/runs", { params: { path }, body: { plan: { provider_id: plan?.provider_id ?? 0, model: plan?.model ?? "", template_version: 0, examples: { kind: "none", k: 1, seed: 0 }, decoding: decodingOf(FIRST_PLAN) }, batch_size: plan?.batch ?? 50, batches: 1 } })),
   });
   const data = progress.data;
   if (data?.state === "done" && plan !== null && !started) {
