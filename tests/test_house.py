@@ -187,3 +187,9 @@ def test_a_wheel_holds_the_browser_app_and_no_tests(tmp_path: Path) -> None:
     assert "labelwright/server/static/THIRD_PARTY_NOTICES.txt" in names
     assert "labelwright/py.typed" in names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"labelwright"}
+
+
+def test_every_value_of_the_api_has_a_name_of_its_own() -> None:
+    # Two classes of one name would reach the browser as `labelwright__flows__x__Name`.
+    described = json.loads((ROOT / "docs" / "reference" / "openapi.json").read_text(encoding="utf-8"))
+    assert [name for name in described["components"]["schemas"] if "__" in name] == []
