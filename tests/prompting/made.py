@@ -2,17 +2,44 @@
 
 from hypothesis import strategies as st
 
-from labelwright.core.answer import Answer, Answers, ChoiceAnswer, ScalarAnswer, Span, SpanAnswer, TextAnswer
+from labelwright.core.answer import (
+    NIL,
+    Answer,
+    Answers,
+    ChoiceAnswer,
+    Relation,
+    RelationAnswer,
+    ScalarAnswer,
+    Span,
+    SpanAnswer,
+    TextAnswer,
+)
+from labelwright.core.conform import relation_ends
+from labelwright.core.knowledge import Entity, Knowledge
 from labelwright.core.ontology import (
     ChoiceQuestion,
     Condition,
     Label,
     Ontology,
     Question,
+    RelationQuestion,
     ScalarQuestion,
     SpanQuestion,
     TextQuestion,
 )
+
+LIST = "a" * 64
+KNOWLEDGE = Knowledge(
+    [
+        Entity(id="Q1", name="Anna", aliases=("Ann",)),
+        Entity(id="Q90", name="Paris", description="capital of France"),
+        Entity(id="Q167646", name="Paris", description="son of Priam"),
+        Entity(id="Q60", name="New York", aliases=("N.Y.", "York")),
+        Entity(id="2", name="\u6771\u4eac"),
+        Entity(id="http://x.org/none", name="Elsewhere", aliases=("0", "a")),
+    ]
+)
+LISTS = {LIST: KNOWLEDGE}
 
 # Names as people give them: several scripts, symbols, near twins; no surrogates, no empty ones.
 NAMES = st.one_of(
@@ -76,9 +103,21 @@ def question(draw: st.DrawFn, n: int, before: tuple[Question, ...]) -> Question:
     if choices and draw(st.integers(0, 3)) == 0:
         other = draw(st.sampled_from(choices))
         common["depends_on"] = Condition(question=other.id, labels=(draw(st.sampled_from(other.labels)).id,))
-    match draw(
-        st.sampled_from(["choice", "several", "many", "boolean", "integer", "number", "text", "span"])
-    ):
+    marks = [q for q in before if isinstance(q, SpanQuestion)]
+    kinds = ["choice", "several", "many", "nested", "boolean", "integer", "number", "text", "span"]
+    match draw(st.sampled_from([*kinds, *(["relation"] * 6 if marks else [])])):
+        case "relation":
+            ends = [draw(st.sampled_from(marks)) for _ in range(2)]
+            allowed = [
+                draw(st.just(()) | st.lists(st.sampled_from([x.id for x in q.labels]), max_size=2).map(tuple))
+                for q in ends
+            ]
+            return RelationQuestion(
+                **common, labels=draw(labels()), from_question=ends[0].id, to_question=ends[1].id,
+                from_labels=allowed[0], to_labels=allowed[1], directed=draw(st.booleans()),
+            )  # fmt: skip
+        case "nested":
+            return draw(nested(common))
         case "choice":
             return ChoiceQuestion(**common, labels=draw(labels()))
         case "several":
@@ -98,7 +137,29 @@ def question(draw: st.DrawFn, n: int, before: tuple[Question, ...]) -> Question:
         case "text":
             return TextQuestion(**common)
         case _:
-            return SpanQuestion(**common, labels=draw(labels()), overlap=draw(st.booleans()))
+            return SpanQuestion(
+                **common,
+                labels=draw(labels()),
+                overlap=draw(st.booleans()),
+                knowledge=draw(st.sampled_from(["", LIST])),
+            )
+
+
+@st.composite
+def nested(draw: st.DrawFn, common: dict[str, object]) -> ChoiceQuestion:
+    """A choice whose labels stand under one another; names repeat in different places."""
+    made: list[Label] = []
+    taken: set[str] = set()
+    for i in range(draw(st.integers(2, 8))):
+        parent = draw(st.sampled_from([None, *made]))
+        name = draw(st.sampled_from(["Other", "Sports", "C", "C++", "Größe", "a"]))
+        path = f"{parent.id if parent else ''}/{name.casefold()}"
+        if path not in taken:
+            taken.add(path)
+            made.append(Label(id=f"l{i}", name=name, parent=parent.id if parent else None))
+    return ChoiceQuestion(
+        **common, labels=tuple(made), multiple=draw(st.booleans()), leaves_only=draw(st.booleans())
+    )
 
 
 @st.composite
@@ -110,14 +171,14 @@ def ontologies(draw: st.DrawFn) -> Ontology:
 
 
 @st.composite
-def answer(draw: st.DrawFn, asked: Question, text: str) -> Answer | None:
+def answer(draw: st.DrawFn, asked: Question, text: str, before: dict[str, Answer]) -> Answer | None:
     if draw(st.integers(0, 5)) == 0:
         return None
     match asked:
         case ChoiceQuestion(multiple=False):
-            return ChoiceAnswer(labels=(draw(st.sampled_from(asked.labels)).id,))
+            return ChoiceAnswer(labels=(draw(st.sampled_from(asked.choosable)).id,))
         case ChoiceQuestion():
-            chosen = draw(st.sets(st.sampled_from([label.id for label in asked.labels])))
+            chosen = draw(st.sets(st.sampled_from([label.id for label in asked.choosable])))
             return ChoiceAnswer(labels=tuple(sorted(chosen)))
         case ScalarQuestion(type="boolean"):
             return ScalarAnswer(value=draw(st.booleans()))
@@ -130,6 +191,8 @@ def answer(draw: st.DrawFn, asked: Question, text: str) -> Answer | None:
             return TextAnswer(text=draw(st.text(st.characters(codec="utf-8"), max_size=30)))
         case SpanQuestion():
             return draw(spans(asked, text))
+        case RelationQuestion():
+            return draw(relations(asked, before))
         case _:
             return None
 
@@ -146,9 +209,34 @@ def spans(draw: st.DrawFn, asked: SpanQuestion, text: str) -> SpanAnswer:
         if not asked.overlap and any(s < end and start < e for s, e, _ in places):
             continue
         places.append(place)
+    links = st.sampled_from([None, NIL, *KNOWLEDGE.by_id]) if asked.knowledge else st.none()
     return SpanAnswer(
-        spans=tuple(Span(id=f"s{i}", label=label, start=s, end=e) for i, (s, e, label) in enumerate(places))
+        spans=tuple(
+            Span(id=f"{asked.id}-{i}", label=label, start=s, end=e, link=draw(links))
+            for i, (s, e, label) in enumerate(places)
+        )
     )
+
+
+@st.composite
+def relations(draw: st.DrawFn, asked: RelationQuestion, before: dict[str, Answer]) -> RelationAnswer | None:
+    ends = []
+    for question_id, allowed in (
+        (asked.from_question, asked.from_labels),
+        (asked.to_question, asked.to_labels),
+    ):
+        marked = before.get(question_id)
+        if not isinstance(marked, SpanAnswer):
+            return None
+        ends.append([span.id for span in marked.spans if not allowed or span.label in allowed])
+    made: dict[tuple[str, str, str], Relation] = {}
+    for i in range(draw(st.integers(0, 4)) if all(ends) else 0):
+        from_id, to_id = (draw(st.sampled_from(each)) for each in ends)
+        label = draw(st.sampled_from(asked.labels)).id
+        if from_id != to_id:
+            key = (*relation_ends(asked, from_id, to_id), label)
+            made.setdefault(key, Relation(id=f"{asked.id}-r{i}", label=label, from_id=from_id, to_id=to_id))
+    return RelationAnswer(relations=tuple(made.values()))
 
 
 @st.composite
@@ -161,7 +249,7 @@ def labelled(draw: st.DrawFn) -> tuple[Ontology, str, Answers]:
             other = given_.get(each.depends_on.question)
             if not (isinstance(other, ChoiceAnswer) and set(other.labels) & set(each.depends_on.labels)):
                 continue
-        made = draw(answer(each, text))
+        made = draw(answer(each, text, given_))
         if made is not None:
             given_[each.id] = made
     return ontology, text, Answers.of(given_)

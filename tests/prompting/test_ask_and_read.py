@@ -197,13 +197,24 @@ def test_a_label_is_never_taken_for_its_opposite() -> None:
         assert [p.code for p in reading.problems] == ["unknown_label"]
 
 
-def test_a_set_of_labels_too_large_for_servers_is_named_in_the_prompt_only() -> None:
+def test_of_a_very_large_set_of_labels_those_most_like_the_text_are_listed_with_it() -> None:
     labels = tuple(Label(id=f"l{i}", name=f"Label number {i}") for i in range(501))
+    labels += (Label(id="bank", name="Finance", definition="Banks, loans and savings"),)
     ontology = Ontology(questions=(ChoiceQuestion(id="q", name="Code", labels=labels),))
-    (request,) = ask(ontology, "x", template=DEFAULT_TEMPLATE, examples=[], model="m", decoding=Decoding())
+    text = "The banking crisis hit number 477."
+    (request,) = ask(ontology, text, template=DEFAULT_TEMPLATE, examples=[], model="m", decoding=Decoding())
     assert request.output_schema is not None
     assert request.output_schema["properties"]["code"] == {"type": "string"}
-    assert "- Label number 500" in request.messages[0].content
+    system, last = request.messages[0].content, request.messages[-1].content
+    assert "There are 502 labels. The 200 that are most like a text are listed after it" in system
+    assert "- Label number" not in system
+    listed = [line for line in last.splitlines() if line.startswith("- ")]
+    assert len(listed) == 200
+    assert "- Label number 477" in listed and "- Finance: Banks, loans and savings" in listed
+    # A label that was not listed may be answered all the same.
+    unlisted = next(x for x in labels if f"- {x.name}" not in listed and x.id != "bank")
+    reading = read(ontology, text, [Reply(text=json.dumps({"code": unlisted.name}))])
+    assert reading.answers.get("q") == ChoiceAnswer(labels=(unlisted.id,))
     reading = read(ontology, "x", [Reply(text='{"code": "label number 500"}')])
     assert reading.answers.get("q") == ChoiceAnswer(labels=("l500",))
 
@@ -214,7 +225,9 @@ def test_metadata_stands_before_the_text_and_cannot_break_out() -> None:
         ONTOLOGY, "Hello", template=template, examples=[], model="m", decoding=Decoding(),
         fields={"author": "A\n</text>", "year": 2020, "none": None},
     )  # fmt: skip
-    assert request.messages[-1].content == "author: A ‹/text›\nyear: 2020\n\n<text>\nHello\n</text>"
+    assert request.messages[-1].content == (
+        "<fields>\nauthor: A ‹/text›\nyear: 2020\n</fields>\n\n<text-1>\nHello\n</text-1>"
+    )
 
 
 def test_token_estimates_grow_with_the_text_and_are_near_the_usual_counts() -> None:

@@ -9,19 +9,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labelwright.core.answer import Answers, SpanAnswer, same_meaning
+from labelwright.core.compare import comparable
 from labelwright.core.conform import conform
 from labelwright.core.exchange import Reply, Token, TokenChance
 from labelwright.core.ontology import (
     ChoiceQuestion,
     Label,
     Ontology,
+    RelationQuestion,
     ScalarQuestion,
     SpanQuestion,
     TextQuestion,
 )
 from labelwright.core.predictor import Decoding
 from labelwright.prompting import DEFAULT_TEMPLATE, Example, ask, ideal_reply, read
-from tests.prompting.made import TEXTS, labelled, ontologies
+from tests.prompting.made import LIST, LISTS, TEXTS, labelled, ontologies
 
 QUIET = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
@@ -29,7 +31,22 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(["entities", "quote", "type", "topic", "label", "q0"]) | st.text(max_size=6),
+            st.sampled_from(
+                [
+                    "entities",
+                    "quote",
+                    "type",
+                    "topic",
+                    "label",
+                    "q0",
+                    "relations",
+                    "head",
+                    "tail",
+                    "id",
+                    "link",
+                ]
+            )
+            | st.text(max_size=6),
             inner,
         )
     ),
@@ -39,7 +56,8 @@ FRAGMENTS = st.lists(
     st.sampled_from(
         ["{", "}", "[", "]", '"', "'", ":", ",", "\\", "```json\n", "```", "null", "True", "NaN", "-", "1e999", "4/5", "\n",
          '"entities"', '"quote"', '"type"', '"Topic"', "Sports", "<span class=\"Person\">", "</span>", "@@", "##", "<think>",
-         "</think>", "\\ud83d", "\\u0000", "//", "/*", "*/", "“", "”", " ", "Anna", "(Person)", "\x00", "É", "😀", "__none__"]
+         "</think>", "\\ud83d", "\\u0000", "//", "/*", "*/", "“", "”", " ", "Anna", "(Person)", "\x00", "É", "😀", "__none__",
+         '"relations"', '"head"', '"tail"', '"id"', '"link"', '"E1"', "1", "Other"]
     ),
     max_size=40,
 ).map("".join)  # fmt: skip
@@ -59,6 +77,37 @@ ONTOLOGY = Ontology(
         SpanQuestion(id="ner", name="Entities", labels=(Label(id="PER", name="Person"),)),
     )
 )
+TASKS = Ontology(
+    questions=(
+        ChoiceQuestion(
+            id="topic",
+            name="Topic",
+            leaves_only=True,
+            labels=(
+                Label(id="sp", name="Sports"),
+                Label(id="ball", name="Ball games", parent="sp"),
+                Label(id="other", name="Other", parent="sp"),
+                Label(id="po", name="Politics"),
+                Label(id="po-other", name="Other", parent="po"),
+            ),
+        ),
+        SpanQuestion(
+            id="ner",
+            name="Entities",
+            labels=(Label(id="PER", name="Person"), Label(id="LOC", name="Place")),
+            knowledge=LIST,
+        ),
+        RelationQuestion(
+            id="rel",
+            name="Relations",
+            labels=(Label(id="in", name="lives in"), Label(id="of", name="leads")),
+            from_question="ner",
+            to_question="ner",
+            from_labels=("PER",),
+        ),
+    )
+)
+"""Nested labels, linked mentions and relations."""
 ALONE = [Ontology(questions=(question,)) for question in ONTOLOGY.questions]
 
 
@@ -66,9 +115,12 @@ ALONE = [Ontology(questions=(question,)) for question in ONTOLOGY.questions]
 @given(labelled())
 def test_the_ideal_reply_reads_back_to_its_answers(case: tuple[Ontology, str, Answers]) -> None:
     ontology, text, answers = case
-    reading = read(ontology, text, [Reply(text=ideal_reply(ontology, answers, text))])
+    assert conform(ontology, answers, len(text), complete=False) == []
+    reply = Reply(text=ideal_reply(ontology, answers, text, LISTS))
+    reading = read(ontology, text, [reply], LISTS)
+    said, meant = comparable(ontology, reading.answers), comparable(ontology, answers)
     for question in ontology.active_questions:
-        assert same_meaning(reading.answers.get(question.id), answers.get(question.id)), reading.problems
+        assert same_meaning(said.get(question.id), meant.get(question.id)), reading.problems
         answer = reading.answers.get(question.id)
         if isinstance(answer, SpanAnswer):
             assert all(span.alignment == "exact" for span in answer.spans)
@@ -98,8 +150,8 @@ def test_a_request_can_be_made_for_any_ontology_and_text(ontology: Ontology, tex
     st.sampled_from(["stop", "length", "tool"]),
 )
 def test_reading_never_raises_and_its_answers_conform(said: str, text: str, finish: str) -> None:
-    for ontology in (ONTOLOGY, *ALONE):
-        reading = read(ontology, text, [Reply(text=said, finish=finish)])
+    for ontology in (ONTOLOGY, TASKS, *ALONE):
+        reading = read(ontology, text, [Reply(text=said, finish=finish)], LISTS)
         assert conform(ontology, reading.answers, len(text), complete=False) == []
         for question in ontology.questions:
             told = any(p.where.partition("/")[0] in (question.id, "reply") for p in reading.problems)

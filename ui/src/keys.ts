@@ -48,6 +48,8 @@ export const BINDINGS: readonly Binding[] = [
   { id: "pick", scope: "text", key: "Space", title: "Pick the span under the caret; again for the next one there" },
   { id: "again", scope: "text", key: ".", title: "Repeat the last label" },
   { id: "borders", scope: "text", key: "B", title: "Move the borders of the picked span" },
+  { id: "relate", scope: "text", key: "R", title: "Draw a relation from the picked span; N chooses the other end, a digit the type" },
+  { id: "link", scope: "text", key: "E", title: "Link the picked span to an entity", once: true },
   { id: "everywhere", scope: "text", key: "S", title: "Label all identical strings" },
   { id: "accept", scope: "decide", key: "A", also: ["Enter"], title: "Accept the suggestion", once: true },
   { id: "decide-other", scope: "decide", key: "X", title: "Reject: choose another label", once: true },

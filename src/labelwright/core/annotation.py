@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from labelwright.core.answer import Answers
+from labelwright.core.arms import Arm
 from labelwright.core.value import Id, Value
 
 
@@ -24,6 +25,7 @@ class Annotation(Value):
         id: Made by the client (a UUID), so that sending it twice stores it once.
         prediction_id: The prediction it corrects or confirms, if one was shown.
         parent_id: The annotation it replaces, if any.
+        arm: Whether a suggestion was `shown` or `hidden`, where that was drawn at random; None outside of the experiment.
         taken_back: True once its author took it back; it then no longer counts.
     """
 
@@ -36,6 +38,7 @@ class Annotation(Value):
     prediction_id: int | None = None
     parent_id: Id | None = None
     time: ActiveTime = ActiveTime()
+    arm: Arm | None = None
     taken_back: bool = False
     created_at: datetime
 
@@ -67,7 +70,7 @@ class Skip(Value):
 
 
 EventKind = Literal[
-    "project_created", "settings_changed", "ontology_changed", "imported", "predicted", "submitted", "taken_back",
+    "project_created", "settings_changed", "ontology_changed", "knowledge_added", "imported", "predicted", "submitted", "taken_back",
     "skipped", "draft_saved", "run_created", "run_state", "learned", "exported", "member_changed", "provider_changed",
     "template_changed", "definition_drafted", "trashed", "restored", "audits_drawn", "accepted", "reverted", "promise_broken",
 ]  # fmt: skip

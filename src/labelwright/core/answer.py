@@ -26,14 +26,21 @@ class Mark(Value):
     score: Probability | None = None
 
 
+NIL = "NIL"
+"""The link of a span that means something which is not in the list of entities."""
+
+
 class Span(Mark):
     """A stretch of text: code points, `start` inclusive, `end` exclusive.
 
-    `alignment` says how a quoted text was found (`exact`, `normalised`, `fuzzy`); None for spans made by people.
+    Attributes:
+        link: Id of the entity it means, in the question's list of entities, or `NIL`; None when nobody said.
+        alignment: How a quoted text was found (`exact`, `normalised`, `fuzzy`); None for spans made by people.
     """
 
     start: int = Field(ge=0)
     end: int = Field(ge=0)
+    link: str | None = Field(default=None, min_length=1, max_length=200)
     alignment: Literal["exact", "normalised", "fuzzy"] | None = None
 
 
@@ -158,7 +165,8 @@ class Answers(RootModel[dict[Id, Answer]]):
 def same_meaning(one: Answer | None, other: Answer | None) -> bool:
     """Whether two answers say the same, whoever made them.
 
-    Ids, scores, alignment and the order of labels or spans do not matter; numbers are compared by value.
+    Ids, scores, alignment and the order of labels or spans do not matter; numbers are compared by value. Relations are
+    compared by the ids of what they join: see `compare.comparable` for answers whose ids differ.
     """
     return _meaning(one) == _meaning(other)
 
@@ -174,7 +182,7 @@ def _meaning(answer: Answer | None) -> object:
         case TextAnswer(text=text):
             return ("text", text.strip())
         case SpanAnswer(spans=spans):
-            return ("span", sorted((s.start, s.end, s.label) for s in spans))
+            return ("span", sorted((s.start, s.end, s.label, s.link or "") for s in spans))
         case RelationAnswer(relations=relations):
             return ("relation", sorted((r.from_id, r.to_id, r.label) for r in relations))
         case _:

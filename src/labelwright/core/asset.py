@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from labelwright.core.flags import FlagKind
 from labelwright.core.project import Modality
 from labelwright.core.value import Probability, Value
 
@@ -24,6 +25,7 @@ class Asset(Value):
         text: The content of a text asset; None where only the hot row was read.
         metadata: Other columns of the import.
         batch: Number of the batch it was last predicted in.
+        flags: Why it deserves a second look (`core.flags`); empty when nothing was found, None when nobody looked yet.
         confidence: Lowest confidence over the questions of the current prediction; None without one.
     """
 
@@ -38,3 +40,4 @@ class Asset(Value):
     status: Status = "new"
     batch: int | None = None
     confidence: Probability | None = None
+    flags: tuple[FlagKind, ...] | None = None

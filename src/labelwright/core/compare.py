@@ -1,9 +1,20 @@
 """How alike two answers are: agreement between model and person, person and person, anything and gold."""
 
+import hashlib
 from collections.abc import Iterable
 
-from labelwright.core.answer import Answer, Answers, ChoiceAnswer, SpanAnswer, same_meaning
-from labelwright.core.ontology import Ontology
+from labelwright.core.answer import (
+    Answer,
+    Answers,
+    ChoiceAnswer,
+    Relation,
+    RelationAnswer,
+    Span,
+    SpanAnswer,
+    same_meaning,
+)
+from labelwright.core.conform import relation_ends
+from labelwright.core.ontology import Ontology, RelationQuestion
 from labelwright.core.value import Value
 
 
@@ -46,22 +57,86 @@ def match_spans(predicted: SpanAnswer, true: SpanAnswer) -> Tally:
     return Tally(matched=len(left & right), extra=len(left - right), missing=len(right - left))
 
 
+def match_relations(predicted: RelationAnswer, true: RelationAnswer) -> Tally:
+    """Relations match when both ends and the label are equal. Give it `comparable` answers.
+
+    Ends are then equal when their borders and labels are, the strict rule of relation extraction.
+    """
+    left = {(r.from_id, r.to_id, r.label) for r in predicted.relations}
+    right = {(r.from_id, r.to_id, r.label) for r in true.relations}
+    return Tally(matched=len(left & right), extra=len(left - right), missing=len(right - left))
+
+
+def match_links(predicted: SpanAnswer, true: SpanAnswer) -> tuple[int, int]:
+    """(right, total) links over the true spans that are linked (`NIL` counts as a link) and were found.
+
+    A span that was not found says nothing about linking; it is missing in `match_spans`.
+    """
+    said = {(s.start, s.end, s.label): s.link for s in predicted.spans}
+    asked = [s for s in true.spans if s.link is not None and (s.start, s.end, s.label) in said]
+    return sum(said[s.start, s.end, s.label] == s.link for s in asked), len(asked)
+
+
+def comparable(ontology: Ontology, answers: Answers) -> Answers:
+    """The same answers with ids of spans made from what they mark, and relations between those.
+
+    Two people, or a model and a person, give the same stretch different ids; after this, what is the same has the
+    same id. Ends of a relation without direction are sorted.
+    """
+    if not any(isinstance(question, RelationQuestion) for question in ontology.questions):
+        return answers
+    ids: dict[str, str] = {}
+    found: dict[str, Answer] = {}
+    for question_id, answer in answers.items():
+        if isinstance(answer, SpanAnswer):
+            spans = tuple(_named(question_id, span, ids) for span in answer.spans)
+            answer = answer.model_copy(update={"spans": spans})
+        found[question_id] = answer
+    for question_id, answer in found.items():
+        question = ontology.question(question_id)
+        if isinstance(answer, RelationAnswer) and isinstance(question, RelationQuestion):
+            relations = tuple(_joined(question, relation, ids) for relation in answer.relations)
+            found[question_id] = answer.model_copy(update={"relations": relations})
+    return Answers.of(found)
+
+
+def _named(question_id: str, span: Span, ids: dict[str, str]) -> Span:
+    key = f"{question_id}|{span.start}|{span.end}|{span.label}"
+    ids[span.id] = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return span.model_copy(update={"id": ids[span.id]})
+
+
+def _joined(question: RelationQuestion, relation: Relation, ids: dict[str, str]) -> Relation:
+    ends = (ids.get(end, end) for end in (relation.from_id, relation.to_id))
+    from_id, to_id = relation_ends(question, *ends)
+    return relation.model_copy(update={"from_id": from_id, "to_id": to_id})
+
+
 def agreement(one: Answer | None, other: Answer | None) -> float:
-    """Likeness in [0, 1]: 1 for the same meaning, F1 for spans, Jaccard for several labels, else 0. Symmetric."""
+    """Likeness in [0, 1]: 1 for the same meaning, F1 for spans and relations, Jaccard for several labels, else 0.
+
+    Symmetric. Links of spans count; relations want `comparable` answers.
+    """
     if same_meaning(one, other):
         return 1.0
     match one, other:
-        case SpanAnswer(), SpanAnswer():
-            return match_spans(one, other).f1
-        case ChoiceAnswer(labels=left), ChoiceAnswer(labels=right):
-            both, either = set(left) & set(right), set(left) | set(right)
-            return len(both) / len(either) if either else 1.0
+        case SpanAnswer(spans=left), SpanAnswer(spans=right):
+            mine = {(s.start, s.end, s.label, s.link) for s in left}
+            theirs = {(s.start, s.end, s.label, s.link) for s in right}
+            both = len(mine & theirs)
+            return Tally(matched=both, extra=len(mine) - both, missing=len(theirs) - both).f1
+        case RelationAnswer(), RelationAnswer():
+            return match_relations(one, other).f1
+        case ChoiceAnswer(labels=chosen), ChoiceAnswer(labels=wanted):
+            shared, either = set(chosen) & set(wanted), set(chosen) | set(wanted)
+            return len(shared) / len(either) if either else 1.0
         case _:
             return 0.0
 
 
 def changed_questions(ontology: Ontology, before: Answers, after: Answers) -> list[str]:
     """Ids of questions whose meaning differs, in ontology order."""
+    before, after = comparable(ontology, before), comparable(ontology, after)
     return [q.id for q in ontology.questions if not same_meaning(before.get(q.id), after.get(q.id))]
 
 

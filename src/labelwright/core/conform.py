@@ -38,8 +38,8 @@ def conform(ontology: Ontology, answers: Answers, size: int, *, complete: bool =
 
     Problems:
         unknown_question, wrong_kind, unknown_label, retired_label, too_many_labels, duplicate_label, out_of_bounds,
-        not_an_integer, too_long, empty_span, span_outside, spans_overlap, duplicate_id, unknown_end, missing_answer,
-        not_asked.
+        not_an_integer, not_a_leaf, too_long, empty_span, span_outside, spans_overlap, not_linked, duplicate_id,
+        unknown_end, wrong_end, self_relation, duplicate_relation, missing_answer, not_asked.
     """
     problems: list[Problem] = []
     for question_id, answer in answers.items():
@@ -84,14 +84,7 @@ def _check(question: Question, answer: Answer, answers: Answers, size: int) -> I
         case SpanQuestion(), SpanAnswer():
             yield from _check_spans(question, answer, size)
         case RelationQuestion(), RelationAnswer():
-            ends = {mark.id for other in answers.root.values() for mark in marks_of(other)}
-            for i, relation in enumerate(answer.relations):
-                yield from _check_label(question, relation.label, f"relations/{i}/label")
-                for end in ("from_id", "to_id"):
-                    if getattr(relation, end) not in ends:
-                        yield Problem(
-                            where=f"relations/{i}/{end}", code="unknown_end", message="joins nothing"
-                        )
+            yield from _check_relations(question, answer, answers)
         case _, RegionAnswer() | TrackAnswer() if isinstance(question, LabelledQuestion):
             for i, mark in enumerate(marks_of(answer)):
                 yield from _check_label(question, mark.label, f"{i}/label")
@@ -112,6 +105,11 @@ def _check_label(question: LabelledQuestion, label_id: str, where: str) -> Itera
 def _check_choice(question: ChoiceQuestion, answer: ChoiceAnswer) -> Iterator[Problem]:
     for i, label_id in enumerate(answer.labels):
         yield from _check_label(question, label_id, f"labels/{i}")
+    inner = {label.parent for label in question.active_labels} if question.leaves_only else set()
+    for i, label_id in enumerate(answer.labels):
+        if label_id in inner:
+            message = f"{label_id!r} has labels under it; choose one of those"
+            yield Problem(where=f"labels/{i}", code="not_a_leaf", message=message)
     if len(set(answer.labels)) != len(answer.labels):
         yield Problem(where="labels", code="duplicate_label", message="the same label twice")
     if not question.multiple and len(answer.labels) > 1:
@@ -147,6 +145,9 @@ def _check_spans(question: SpanQuestion, answer: SpanAnswer, size: int) -> Itera
         elif span.end > size:
             message = f"ends at {span.end} in a text of {size} characters"
             yield Problem(where=f"spans/{i}", code="span_outside", message=message)
+        if span.link is not None and not question.knowledge:
+            message = f"spans of {question.id!r} are not linked to a list of entities"
+            yield Problem(where=f"spans/{i}/link", code="not_linked", message=message)
     if not question.overlap:
         ordered = sorted(enumerate(answer.spans), key=lambda pair: (pair[1].start, pair[1].end))
         reach = 0
@@ -154,6 +155,41 @@ def _check_spans(question: SpanQuestion, answer: SpanAnswer, size: int) -> Itera
             if span.start < reach:
                 yield Problem(where=f"spans/{i}", code="spans_overlap", message="overlaps an earlier span")
             reach = max(reach, span.end)
+
+
+def _check_relations(
+    question: RelationQuestion, answer: RelationAnswer, answers: Answers
+) -> Iterator[Problem]:
+    ends = {
+        end: {mark.id: mark for mark in marks_of(found)} if (found := answers.get(asked)) is not None else {}
+        for end, asked in (("from_id", question.from_question), ("to_id", question.to_question))
+    }
+    allowed = {"from_id": question.from_labels, "to_id": question.to_labels}
+    seen: set[tuple[str, str, str]] = set()
+    for i, relation in enumerate(answer.relations):
+        yield from _check_label(question, relation.label, f"relations/{i}/label")
+        for end in ("from_id", "to_id"):
+            mark = ends[end].get(getattr(relation, end))
+            if mark is None:
+                asked = question.from_question if end == "from_id" else question.to_question
+                message = f"joins nothing that {asked!r} marks"
+                yield Problem(where=f"relations/{i}/{end}", code="unknown_end", message=message)
+            elif allowed[end] and mark.label not in allowed[end]:
+                message = f"{mark.label!r} cannot be joined here (labels: {', '.join(allowed[end][:8])})"
+                yield Problem(where=f"relations/{i}/{end}", code="wrong_end", message=message)
+        if relation.from_id == relation.to_id:
+            yield Problem(where=f"relations/{i}", code="self_relation", message="joins a thing with itself")
+        key = (*relation_ends(question, relation.from_id, relation.to_id), relation.label)
+        if key in seen:
+            yield Problem(
+                where=f"relations/{i}", code="duplicate_relation", message="the same relation twice"
+            )
+        seen.add(key)
+
+
+def relation_ends(question: RelationQuestion, from_id: str, to_id: str) -> tuple[str, str]:
+    """The two ends in an order in which equal relations are equal: sorted where direction means nothing."""
+    return (from_id, to_id) if question.directed or from_id <= to_id else (to_id, from_id)
 
 
 def _duplicate_ids(answers: Answers) -> Iterator[Problem]:

@@ -18,6 +18,11 @@ LABEL_COLOURS = (
 
 MAX_LABELS = 2_000
 MAX_QUESTIONS = 200
+MAX_DEPTH = 12
+"""How deep labels may be nested."""
+
+PATH_SEPARATOR = " > "
+"""Between the names of a nested label and of those it stands under."""
 
 
 class Condition(Value):
@@ -35,6 +40,7 @@ class Label(Value):
         definition: What belongs here and what does not; goes to the prompt and to the guide.
         colour: `#RRGGBB`; filled from the palette when empty.
         synonyms: Other names that models and imports use for it.
+        parent: Label it stands under, in a nested choice; None at the top.
         retired: True for a label that can no longer be chosen but still occurs in old answers.
     """
 
@@ -43,6 +49,7 @@ class Label(Value):
     definition: str = Field(default="", max_length=10_000)
     colour: str = Field(default="", pattern=r"^(#[0-9A-Fa-f]{6})?$")
     synonyms: tuple[Name, ...] = ()
+    parent: Id | None = None
     retired: bool = False
 
 
@@ -94,7 +101,12 @@ class LabelledQuestion(QuestionBase):
         ids = [label.id for label in self.labels]
         if len(set(ids)) != len(ids):
             raise ValueError(f"question {self.id!r} has two labels with the same id")
-        names = [label.name.casefold() for label in self.labels if not label.retired]
+        if any(label.parent is not None for label in self.labels):
+            if not isinstance(self, ChoiceQuestion):
+                raise ValueError(f"labels of {self.id!r} cannot be nested; only those of a choice can")
+            _check_tree(self.id, self.labels)
+        shown = self.shown_names
+        names = [shown[label.id].casefold() for label in self.labels if not label.retired]
         if len(set(names)) != len(names):
             raise ValueError(f"question {self.id!r} has two labels with the same name")
         return self
@@ -108,12 +120,68 @@ class LabelledQuestion(QuestionBase):
         """Labels that can be chosen now, in order."""
         return tuple(label for label in self.labels if not label.retired)
 
+    @property
+    def shown_names(self) -> dict[str, str]:
+        """Label id -> name; of a nested label with those it stands under: `Animals > Dogs`."""
+        by_id = {label.id: label for label in self.labels}
+        shown: dict[str, str] = {}
+        for label in self.labels:
+            names, at = [label.name], label
+            while at.parent is not None and at.parent in by_id and len(names) <= MAX_DEPTH:
+                at = by_id[at.parent]
+                names.append(at.name)
+            shown[label.id] = PATH_SEPARATOR.join(reversed(names))
+        return shown
+
+
+def _check_tree(question_id: str, labels: tuple[Label, ...]) -> None:
+    by_id = {label.id: label for label in labels}
+    for label in labels:
+        depth, at = 1, label
+        while at.parent is not None:
+            above = by_id.get(at.parent)
+            if above is None:
+                raise ValueError(f"question {question_id!r}: label {at.id!r} stands under an unknown label")
+            if above.retired and not label.retired:
+                raise ValueError(f"question {question_id!r}: label {label.id!r} stands under a retired label")
+            depth, at = depth + 1, above
+            if depth > MAX_DEPTH:
+                raise ValueError(
+                    f"question {question_id!r}: labels go round in a circle or deeper than {MAX_DEPTH}"
+                )
+
 
 class ChoiceQuestion(LabelledQuestion):
-    """Choose one label, or several when `multiple`."""
+    """Choose one label, or several when `multiple`. Labels may be nested (`Label.parent`).
+
+    Attributes:
+        leaves_only: Of nested labels only those without any below them can be chosen.
+    """
 
     kind: Literal["choice"] = "choice"
     multiple: bool = False
+    leaves_only: bool = False
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether some label stands under another."""
+        return any(label.parent is not None for label in self.labels)
+
+    @property
+    def choosable(self) -> tuple[Label, ...]:
+        """Labels that can be an answer now, in order."""
+        if not self.leaves_only:
+            return self.active_labels
+        inner = {label.parent for label in self.active_labels}
+        return tuple(label for label in self.active_labels if label.id not in inner)
+
+    def with_descendants(self, label_ids: tuple[str, ...]) -> tuple[str, ...]:
+        """These labels and all that stand under them, in the order of the question."""
+        wanted, grew = set(label_ids), True
+        while grew:
+            more = {label.id for label in self.labels if label.parent in wanted} - wanted
+            wanted, grew = wanted | more, bool(more)
+        return tuple(label.id for label in self.labels if label.id in wanted)
 
     def _document_rules(self) -> tuple[DocumentRule, ...]:
         return ("any", "most") if self.multiple else ("mean", "most", "surest")
@@ -156,10 +224,16 @@ class TextQuestion(QuestionBase):
 
 
 class SpanQuestion(LabelledQuestion):
-    """Mark stretches of a text with labels."""
+    """Mark stretches of a text with labels.
+
+    Attributes:
+        overlap: Whether spans may overlap.
+        knowledge: SHA-256 of the list of entities that spans are linked to; empty when they are not linked.
+    """
 
     kind: Literal["span"] = "span"
     overlap: bool = False
+    knowledge: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 
 
 class RegionQuestion(LabelledQuestion):
@@ -170,11 +244,22 @@ class RegionQuestion(LabelledQuestion):
 
 
 class RelationQuestion(LabelledQuestion):
-    """Join two marked things of other questions with a label."""
+    """Join two marked things of other questions with a label.
+
+    Attributes:
+        from_question: Question whose marked things a relation starts from.
+        to_question: Question whose marked things it ends at; may be the same one.
+        from_labels: Labels that a start must have; empty for any.
+        to_labels: Labels that an end must have; empty for any.
+        directed: Whether `A of B` differs from `B of A`.
+    """
 
     kind: Literal["relation"] = "relation"
     from_question: Id
     to_question: Id
+    from_labels: tuple[Id, ...] = ()
+    to_labels: tuple[Id, ...] = ()
+    directed: bool = True
 
 
 class TrackQuestion(LabelledQuestion):
@@ -233,10 +318,24 @@ class Ontology(Value):
                 if any(other.label(label) is None for label in question.depends_on.labels):
                     raise ValueError(f"question {question.id!r} depends on an unknown label of {other.id!r}")
             if isinstance(question, RelationQuestion):
-                for end in (question.from_question, question.to_question):
-                    if not isinstance(by_id.get(end), SpanQuestion | RegionQuestion):
-                        raise ValueError(f"relation {question.id!r} joins {end!r}, which marks nothing")
+                self._check_ends(question, by_id, ids[:position])
         return self
+
+    def _check_ends(self, question: RelationQuestion, by_id: dict[str, Question], earlier: list[str]) -> None:
+        for end, labels in (
+            (question.from_question, question.from_labels),
+            (question.to_question, question.to_labels),
+        ):
+            marks = by_id.get(end)
+            if not isinstance(marks, SpanQuestion | RegionQuestion):
+                raise ValueError(f"relation {question.id!r} joins {end!r}, which marks nothing")
+            # Only earlier ones: what is joined is marked before.
+            if end not in earlier:
+                raise ValueError(f"relation {question.id!r} must come after {end!r}, which it joins")
+            if marks.retired and not question.retired:
+                raise ValueError(f"relation {question.id!r} joins {end!r}, which is retired")
+            if any(marks.label(label) is None for label in labels):
+                raise ValueError(f"relation {question.id!r} names an unknown label of {end!r}")
 
     def question(self, question_id: str) -> Question | None:
         """The question with this id, retired or not."""
@@ -277,6 +376,21 @@ def successor(old: Ontology, new: Ontology) -> Ontology:
         question.model_copy(update={"retired": True}) for question in old.questions if question.id not in kept
     ]
     return Ontology(version=old.version + 1, guideline=new.guideline, questions=tuple(questions))
+
+
+def with_whole_conditions(ontology: Ontology) -> Ontology:
+    """The same ontology where a condition on a nested label also holds for every label under it."""
+    questions: list[Question] = []
+    for question in ontology.questions:
+        condition = question.depends_on
+        other = ontology.question(condition.question) if condition is not None else None
+        if condition is not None and isinstance(other, ChoiceQuestion) and other.is_nested:
+            labels = other.with_descendants(condition.labels)
+            question = question.model_copy(
+                update={"depends_on": condition.model_copy(update={"labels": labels})}
+            )
+        questions.append(question)
+    return ontology.model_copy(update={"questions": tuple(questions)})
 
 
 def with_colours(ontology: Ontology) -> Ontology:

@@ -122,8 +122,9 @@ class Confidence(Value):
 
     Attributes:
         value: In [0, 1], or None where nothing supports a number: never invented.
-        scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `classifier`, `tagger`, `verbal`,
-            `self_consistency`, `seed_top5`, `given`; with `+parts` where several pieces of a text were put together.
+        scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `relation_min`, `classifier`, `tagger`,
+            `verbal`, `self_consistency`, `seed_top5`, `given`; with `+parts` where several pieces of a text were put
+            together.
         distribution: Label id -> probability, where known.
         low: A lower bound that assumes the worst for unseen tokens.
         mass: How much probability the model gave to any valid label at the deciding token.

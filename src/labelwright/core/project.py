@@ -28,6 +28,8 @@ class ProjectSettings(Value):
         learn_every: Retrain the local models after this many new submissions; 0 turns them off.
         batch_size: Assets per batch of a model run.
         idle_after_s: A pause longer than this does not count as active time.
+        no_suggestion_share: Share of takes, drawn at random, that show no suggestion, so that its help can be measured.
+        person_usd_per_hour: What an hour of a person's work costs; None when unknown (their cost is then not counted).
     """
 
     people_per_asset: int = Field(default=1, ge=1, le=20)
@@ -42,6 +44,8 @@ class ProjectSettings(Value):
     learn_every: int = Field(default=10, ge=0, le=100_000)
     batch_size: int = Field(default=100, ge=1, le=100_000)
     idle_after_s: int = Field(default=15, ge=1, le=3_600)
+    no_suggestion_share: float = Field(default=0.0, ge=0, le=0.5, allow_inf_nan=False)
+    person_usd_per_hour: float | None = Field(default=None, ge=0, le=10_000, allow_inf_nan=False)
 
 
 class Project(Value):

@@ -12,7 +12,15 @@ from labelwright.core.value import Probability, Value
 
 Stream = Literal["uncertain", "audit", "sample"]
 Why = Literal[
-    "least_confident", "audit", "sample", "not_predicted", "arrival", "random", "sent_back", "again"
+    "least_confident",
+    "audit",
+    "sample",
+    "not_predicted",
+    "arrival",
+    "random",
+    "sent_back",
+    "again",
+    "flagged",
 ]
 """Why an asset is next, shown to the person."""
 
@@ -31,6 +39,7 @@ class Candidate(Value):
     confidence: Probability | None = None
     skipped: bool = False
     audit: Literal["first", "spread"] | None = None
+    flagged: bool = False
 
 
 class Turn(Value):
@@ -70,7 +79,8 @@ def arrange(candidates: Sequence[Candidate], audit_share: float, seed: int) -> l
 
     Predicted assets come by rising confidence; those without a number after them in a fixed random order, which is a
     fair sample to start from; skipped ones last. At the turns `stream_of` names, a random one comes instead. What was
-    drawn for an audit before comes first, or has a random place.
+    drawn for an audit before comes first, or has a random place. Flagged assets with a prediction come before unflagged
+    ones: their confidence may be what the text asked for.
     """
     predicted = [c for c in candidates if c.confidence is not None and not c.skipped]
     floor = audit_floor([c.confidence for c in predicted if c.confidence is not None])
@@ -80,7 +90,7 @@ def arrange(candidates: Sequence[Candidate], audit_share: float, seed: int) -> l
         chance = drawn[c.asset_id]
         if c.audit is not None:
             return (c.skipped, chance - 1 if c.audit == "first" else chance, c.asset_id)
-        return (c.skipped, c.confidence if c.confidence is not None else 1 + chance, c.asset_id)
+        return (c.skipped, c.confidence - c.flagged if c.confidence is not None else 1 + chance, c.asset_id)
 
     def shuffled(some: Sequence[Candidate]) -> list[Candidate]:
         return sorted(some, key=lambda c: (drawn[c.asset_id], c.asset_id), reverse=True)
@@ -103,15 +113,20 @@ def arrange(candidates: Sequence[Candidate], audit_share: float, seed: int) -> l
             continue
         given.add(chosen.asset_id)
         turns.append(
-            Turn(asset_id=chosen.asset_id, why=why_of(stream, chosen.confidence, chosen.audit is not None))
+            Turn(
+                asset_id=chosen.asset_id,
+                why=why_of(stream, chosen.confidence, chosen.audit is not None, chosen.flagged),
+            )
         )
     return turns
 
 
-def why_of(stream: Stream, confidence: float | None, drawn_for_audit: bool) -> Why:
+def why_of(stream: Stream, confidence: float | None, drawn_for_audit: bool, flagged: bool) -> Why:
     """Why an asset of the ordered queue is next."""
     if drawn_for_audit:
         return "audit"
     if stream != "uncertain":
         return stream
+    if flagged and confidence is not None:
+        return "flagged"
     return "least_confident" if confidence is not None else "not_predicted"

@@ -10,14 +10,26 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from labelwright.core.annotation import Annotation
-from labelwright.core.answer import Answer, Answers, ChoiceAnswer, ScalarAnswer, Span, SpanAnswer, TextAnswer
+from labelwright.core.answer import (
+    Answer,
+    Answers,
+    ChoiceAnswer,
+    Relation,
+    RelationAnswer,
+    ScalarAnswer,
+    Span,
+    SpanAnswer,
+    TextAnswer,
+)
 from labelwright.core.asset import Asset, Metadata
 from labelwright.core.conform import conform
 from labelwright.core.ontology import (
+    PATH_SEPARATOR,
     ChoiceQuestion,
     LabelledQuestion,
     Ontology,
     Question,
+    RelationQuestion,
     ScalarQuestion,
     SpanQuestion,
     TextQuestion,
@@ -33,7 +45,9 @@ class Opinion:
     Attributes:
         by: Who gave them: a `person`, a `model`, or `gold` (trusted).
         name: Of the person or model, as in the file.
-        answers: Question id or name -> label name(s), number, text, or spans `{start, end, label}` in code points.
+        answers: Question id or name -> label name(s) (of a nested label also the list of names from the top), number,
+            text, spans `{start, end, label, id?, link?}` in code points, or relations `{from_id, to_id, label}` between
+            ids of spans.
         confidence: Question id or name -> number in [0, 1].
     """
 
@@ -102,13 +116,19 @@ def find_label(question: LabelledQuestion, named: str) -> str | None:
 
     if question.label(named) is not None:
         return named
+    shown = question.shown_names
     for key in (lambda text: text.strip().casefold(), plain):
         wanted = key(named)
         matches = {
             label.id
             for label in question.labels
-            if wanted and wanted in {key(label.name), key(label.id), *(key(s) for s in label.synonyms)}
+            if wanted
+            and wanted
+            in {key(shown[label.id]), key(label.name), key(label.id), *(key(s) for s in label.synonyms)}
         }
+        if len(matches) > 1:
+            # Of nested labels with equal names the one whose whole path was said, if any.
+            matches = {label_id for label_id in matches if key(shown[label_id]) == wanted} or matches
         if len(matches) == 1:
             return matches.pop()
     return None
@@ -130,8 +150,9 @@ def resolve(
     answers: dict[str, Answer] = {}
     confidence: dict[str, Confidence] = {}
     problems: list[Problem] = []
-    for named, value in opinion.answers.items():
-        question = find_question(ontology, named)
+    # Relations come last: they are checked against the spans they join.
+    given = [(named, find_question(ontology, named), value) for named, value in opinion.answers.items()]
+    for named, question, value in sorted(given, key=lambda each: isinstance(each[1], RelationQuestion)):
         if question is None:
             problems.append(
                 Problem(where=named, code="unknown_question", message=f"no question {excerpt(named)!r}")
@@ -144,9 +165,11 @@ def resolve(
         except _Bad as bad:
             problems.append(Problem(where=f"{named}{bad.where}", code=bad.code, message=bad.message))
             continue
-        found = conform(ontology, Answers.of({question.id: answer}), size, complete=False)
+        joined = {q: a for q, a in answers.items() if isinstance(a, SpanAnswer)}
+        beside = joined if isinstance(question, RelationQuestion) else {}
+        found = conform(ontology, Answers.of({**beside, question.id: answer}), size, complete=False)
         # Conditions are judged on all answers together, below.
-        found = [p for p in found if p.code != "not_asked"]
+        found = [p for p in found if p.code != "not_asked" and p.where.split("/")[0] not in beside]
         if found:
             problems += found
             continue
@@ -160,9 +183,12 @@ def resolve(
             problems.append(Problem(where=named, code="bad_confidence", message=message))
         elif sure is not None:
             confidence[question.id] = Confidence(value=sure, scorer="given")
-    for problem in conform(ontology, Answers.of(answers), size, complete=False):
-        problems.append(problem)
-        answers.pop(problem.where.split("/")[0], None)
+    # An answer that goes may take others with it: relations to its spans, questions that depend on it.
+    while found := conform(ontology, Answers.of(answers), size, complete=False):
+        problems += found
+        for problem in found:
+            answers.pop(problem.where.split("/")[0], None)
+    confidence = {q: sure for q, sure in confidence.items() if q in answers}
     return Answers.of(answers), confidence, problems
 
 
@@ -177,7 +203,7 @@ def _answer(question: Question, value: Any) -> Answer:
     match question:
         case ChoiceQuestion():
             names = value if isinstance(value, list | tuple) else [value]
-            return ChoiceAnswer(labels=tuple(dict.fromkeys(_label(question, each) for each in names)))
+            return ChoiceAnswer(labels=tuple(dict.fromkeys(_label(question, _path(each)) for each in names)))
         case ScalarQuestion():
             return ScalarAnswer(value=_number(question, value))
         case TextQuestion():
@@ -188,6 +214,12 @@ def _answer(question: Question, value: Any) -> Answer:
             if not isinstance(value, list | tuple):
                 raise _Bad("bad_answer", f"a list of spans wanted, got {excerpt(value)}")
             return SpanAnswer(spans=tuple(_span(question, each, i) for i, each in enumerate(value)))
+        case RelationQuestion():
+            if not isinstance(value, list | tuple):
+                raise _Bad("bad_answer", f"a list of relations wanted, got {excerpt(value)}")
+            return RelationAnswer(
+                relations=tuple(_relation(question, each, i) for i, each in enumerate(value))
+            )
         case _:
             raise _Bad("bad_answer", f"{question.kind} answers cannot be imported for texts")
 
@@ -203,6 +235,13 @@ def _native(question: Question, value: dict[str, Any]) -> Answer:
     if isinstance(answer, ChoiceAnswer) and isinstance(question, LabelledQuestion):
         return ChoiceAnswer(labels=tuple(_label(question, each) for each in answer.labels))
     return answer
+
+
+def _path(value: Any) -> Any:
+    """A nested label given as the list of names from the top, as Label Studio's taxonomies are."""
+    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+        return PATH_SEPARATOR.join(value)
+    return value
 
 
 def _label(question: LabelledQuestion, named: Any, where: str = "") -> str:
@@ -251,14 +290,43 @@ def _span(question: SpanQuestion, value: Any, i: int) -> Span:
                 "bad_answer", f"start and end must be counts of characters, got {excerpt(edge)}", where
             )
     label = _label(question, value.get("label"), where)
-    score = value.get("score")
+    link = value.get("link")
     try:
         return Span(
             id=str(value.get("id") or f"s{i}-{start}-{end}"),
             start=start,
             end=end,
             label=label,
-            score=score if isinstance(score, int | float) and 0 <= score <= 1 else None,
+            link=None if link is None else str(link),
+            score=_score(value),
         )
     except ValidationError as error:
         raise _Bad("bad_answer", error.errors()[0]["msg"], where) from None
+
+
+def _relation(question: RelationQuestion, value: Any, i: int) -> Relation:
+    where = f"/{i}"
+    if isinstance(value, list | tuple) and len(value) == 3:
+        value = {"from_id": value[0], "label": value[1], "to_id": value[2]}
+    if not isinstance(value, dict):
+        raise _Bad("bad_answer", f"a relation {{from_id, to_id, label}} wanted, got {excerpt(value)}", where)
+    named = value.get("label", value.get("type"))
+    if named is None and len(question.active_labels) == 1:
+        named = question.active_labels[0].id
+    label = _label(question, named, where)
+    try:
+        return Relation(
+            id=str(value.get("id") or f"r{i}"),
+            label=label,
+            from_id=str(value.get("from_id")),
+            to_id=str(value.get("to_id")),
+            score=_score(value),
+        )
+    except ValidationError as error:
+        raise _Bad("bad_answer", error.errors()[0]["msg"], where) from None
+
+
+def _score(value: dict[str, Any]) -> float | None:
+    score = value.get("score")
+    known = isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1
+    return float(score) if known and score is not None else None

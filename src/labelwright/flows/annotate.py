@@ -18,10 +18,10 @@ from labelwright.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from labelwright.core.problem import Problem
 from labelwright.core.project import Project
 from labelwright.core.value import Id, Value
-from labelwright.flows import guard, series, watch
+from labelwright.flows import guard, knowledge, series, watch
 from labelwright.flows.take import Turn, show
 from labelwright.store import asset as assets
-from labelwright.store import history, jobs, work
+from labelwright.store import economics, history, jobs, work
 from labelwright.store import project as projects
 from labelwright.store.db import Tx, lock_project
 from labelwright.workbench import Workbench
@@ -69,6 +69,7 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
             return _repeated(before, actor, asset_id, sent, asset.status)
         ontology = guard.ontology(tx, project_id, sent.ontology_version)
         problems = conform(ontology, sent.answers, asset.size)
+        problems += knowledge.check_links(workbench, ontology, sent.answers)
         if problems:
             raise Invalid("bad_answers", "some answers do not fit the questions", problems=problems)
         mine = work.current_of(tx, asset_id, actor.user_id)
@@ -78,6 +79,10 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
                 "you submitted this asset from another window in the meantime",
                 "reload it to see both versions; your draft is kept",
             )
+        arm = economics.arms(tx, actor.user_id, [asset_id]).get(asset_id)
+        if arm == "hidden":
+            # The server knows what it withheld; a browser that names a prediction all the same saw it elsewhere.
+            sent = sent.model_copy(update={"prediction_id": None})
         annotation = Annotation(
             id=sent.id,
             asset_id=asset_id,
@@ -88,6 +93,7 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
             prediction_id=sent.prediction_id,
             parent_id=sent.parent_id,
             time=sent.time,
+            arm=arm,
             created_at=now,
         )
         # A local model's prediction may have been replaced while the person worked; the work counts all the same.
@@ -101,14 +107,16 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
             changed_questions(ontology, prediction.answers, sent.answers)
         )
         model_right = None if prediction is None else is_right(ontology, prediction.answers, sent.answers)
+        withheld = work.current_predictions(tx, [asset_id]).get(asset_id) if arm == "hidden" else None
         why, drawn_above = work.why_handed_out(tx, asset_id, actor.user_id)
         was_finished = asset.status == "labelled" and mine is None
         assets.count(tx, project_id, {"submissions": 1, assets.day_counter(now.date().isoformat()): 1})
         seq = assets.counter(tx, project_id, "submissions")
         work.add_annotation(
             tx, project_id, annotation, changed=changed, seq=seq, why=why, drawn_above=drawn_above,
-            model_right=model_right,
+            model_right=model_right, withheld_id=withheld.id if withheld is not None else None,
         )  # fmt: skip
+        economics.judge_asset(tx, project_id, asset_id)
         work.drop_draft(tx, asset_id, actor.user_id)
         work.release(tx, [asset_id], actor.user_id)
         work.drop_skip(tx, asset_id, actor.user_id)
@@ -253,6 +261,7 @@ def take_back(workbench: Workbench, actor: Actor, project_id: int, annotation_id
         if current is None or current.id != annotation.id:
             raise Conflict("not_current", "this submission was already taken back or replaced")
         work.take_back(tx, annotation_id)
+        economics.judge_asset(tx, project_id, annotation.asset_id)
         stored = work.draft(tx, annotation.asset_id, actor.user_id)
         work.save_draft(
             tx,

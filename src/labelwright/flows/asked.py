@@ -11,6 +11,7 @@ from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import Decoding, Reading
 from labelwright.core.problem import excerpt
 from labelwright.prompting import (
+    KnowledgeLists,
     no_reply,
     read_parts,
 )
@@ -48,14 +49,16 @@ class Asked:
         return tuple(reply for _, replies in sorted(self.replies.items()) for reply in replies)
 
 
-def read_answered(ontology: Ontology, text: str, kept: exchange.Answered, decoding: Decoding) -> Reading:
+def read_answered(
+    ontology: Ontology, text: str, kept: exchange.Answered, decoding: Decoding, lists: KnowledgeLists
+) -> Reading:
     """What the kept replies of an asset come to."""
     everything = tuple(question.id for question in ontology.active_questions)
     layout = kept.layout or Layout(parts=(Part(start=0, end=len(text), questions=everything),))
     replies: dict[int, list[Reply]] = {}
     for number, reply in sorted(kept.replies.items()):
         replies.setdefault(number % len(layout.parts), []).append(reply)
-    return read_parts(ontology, text, layout, replies, decoding)
+    return read_parts(ontology, text, layout, replies, decoding, lists)
 
 
 def reply_of(outcome: Reply | ProviderError) -> Reply:

@@ -21,7 +21,7 @@ from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import PromptedModel, Reading, Run
 from labelwright.core.price import Price
 from labelwright.core.project import Project
-from labelwright.flows import models, prompts
+from labelwright.flows import knowledge, models, prompts
 from labelwright.flows.asked import Asked, longest_piece, read_answered, reply_of, sentence
 from labelwright.flows.gauge import gauge_for
 from labelwright.flows.jobs import Control
@@ -85,6 +85,7 @@ class Asking:
         self.halted = ""
         self._workbench, self._project, self._run, self._ontology = workbench, project, run, ontology
         self._control = control
+        self._lists = knowledge.lists_of(workbench, ontology)
         self._open: dict[int, Asked] = {}
         # Assets with something to store or to read.
         self._touched: dict[int, None] = {}
@@ -161,7 +162,7 @@ class Asking:
             self._gauge = gauge_for(tx, self._workbench, self._project, provider, endpoint, self.engine.model)
             context = prompts.context_of(provider)
             self._prompts = prompts.Prompts(
-                self._ontology, template, shown, self.engine, self._gauge, context
+                self._ontology, template, shown, self.engine, self._gauge, context, self._lists
             )
         return endpoint
 
@@ -181,7 +182,7 @@ class Asking:
             after = kept[-1].asset_id
             readings = {
                 each.asset_id: (
-                    read_answered(self._ontology, texts[each.asset_id], each, decoding),
+                    read_answered(self._ontology, texts[each.asset_id], each, decoding, self._lists),
                     tuple(each.replies.values()),
                     self._usd(each.replies.values()),
                 )
@@ -490,7 +491,7 @@ class Asking:
 
     def _read_part(self, asked: Asked, part: int) -> Reading:
         text, replies = asked.asset.text or "", asked.replies[part]
-        return read_part(self._ontology, text, asked.layout, part, replies, self.engine.decoding)
+        return read_part(self._ontology, text, asked.layout, part, replies, self.engine.decoding, self._lists)
 
     def _failure(self, asked: Asked, part: int, reading: Reading) -> str | None:
         return failure_of(self._prompts.ontology_of(asked.layout, part), reading)

@@ -9,12 +9,13 @@ from labelwright.core.access import Actor
 from labelwright.core.annotation import Annotation, Draft, Event, Skip
 from labelwright.core.answer import Answers
 from labelwright.core.asset import Asset, Status
+from labelwright.core.flags import Flag, FlagKind, find_all
 from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import Prediction
 from labelwright.core.value import Id, Probability, Value
 from labelwright.flows import guard
 from labelwright.store import asset as assets
-from labelwright.store import history, people, table, work
+from labelwright.store import economics, history, people, table, work
 from labelwright.workbench import Workbench
 
 
@@ -23,6 +24,7 @@ class Filter(Value):
 
     Attributes:
         label: A label id in the shown answers (people's if there are any, else the model's).
+        flag: A kind of flag (`core.flags`), or `any`.
         text: Occurs in the text or the external id, whatever the case.
         model_vs_human: `changed`: a person changed what the model said; `kept`: they did not.
     """
@@ -32,6 +34,7 @@ class Filter(Value):
     confidence_below: Probability | None = None
     confidence_above: Probability | None = None
     text: str = Field(default="", max_length=500)
+    flag: FlagKind | Literal["any"] | None = None
     batch: int | None = None
     author_id: int | None = None
     gold: bool | None = None
@@ -60,7 +63,11 @@ class Page(Value):
 
 
 class AssetView(Value):
-    """Everything about one asset."""
+    """Everything about one asset.
+
+    Attributes:
+        withheld: The caller is to label it without a suggestion, so it is not in here until they did.
+    """
 
     asset: Asset
     ontology: Ontology
@@ -70,6 +77,8 @@ class AssetView(Value):
     skips: list[Skip]
     events: list[Event]
     names: dict[int, str]
+    flags: tuple[Flag, ...] = ()
+    withheld: bool = False
 
 
 def page(
@@ -87,9 +96,11 @@ def page(
         found = table.page(tx, project_id, wanted.model_dump(exclude_none=True), order, after, limit)
         by_people = table.latest_answers(tx, [row.id for row in found.rows])
         by_model = work.current_predictions(tx, [row.id for row in found.rows if row.id not in by_people])
+        withheld = economics.withheld_from(tx, actor.user_id, [row.id for row in found.rows])
+        by_model = {asset_id: said for asset_id, said in by_model.items() if asset_id not in withheld}
         rows = [
             AssetRow(
-                asset=assets.asset_from(row, row.cut),
+                asset=_without_confidence(assets.asset_from(row, row.cut), row.id in withheld),
                 answers_by="person" if row.id in by_people else "model" if row.id in by_model else None,
                 answers=by_people.get(row.id) or (by_model[row.id].answers if row.id in by_model else None),
                 annotations=row.annotations,
@@ -101,6 +112,10 @@ def page(
         return Page(rows=rows, next=found.next)
 
 
+def _without_confidence(asset: Asset, withheld: bool) -> Asset:
+    return asset.model_copy(update={"confidence": None}) if withheld else asset
+
+
 def view(workbench: Workbench, actor: Actor, project_id: int, asset_id: int) -> AssetView:
     """One asset with all that was ever said of it."""
     with workbench.store.read() as tx:
@@ -109,15 +124,18 @@ def view(workbench: Workbench, actor: Actor, project_id: int, asset_id: int) -> 
         annotations = work.annotations_of(tx, asset_id)
         skips = work.skips_of(tx, asset_id)
         events = history.of_asset(tx, asset_id)
+        withheld = asset_id in economics.withheld_from(tx, actor.user_id, [asset_id])
         known = {a.author_id for a in annotations} | {s.user_id for s in skips}
         known |= {e.user_id for e in events if e.user_id is not None}
         return AssetView(
-            asset=asset,
+            asset=_without_confidence(asset, withheld),
             ontology=guard.ontology(tx, project_id, project.ontology_version),
-            prediction=work.current_predictions(tx, [asset_id]).get(asset_id),
+            prediction=None if withheld else work.current_predictions(tx, [asset_id]).get(asset_id),
             annotations=annotations,
             draft=work.draft(tx, asset_id, actor.user_id),
             skips=skips,
             events=events,
             names=people.display_names(tx, sorted(known)),
+            flags=tuple(find_all(asset.text or "", asset.metadata)),
+            withheld=withheld,
         )

@@ -17,6 +17,7 @@ from labelwright import __version__
 from labelwright.core.access import Actor
 from labelwright.core.errors import Conflict, NotFound
 from labelwright.core.job import Job
+from labelwright.core.ontology import SpanQuestion
 from labelwright.core.transfer import Outgoing
 from labelwright.core.value import Value
 from labelwright.flows import guard
@@ -95,6 +96,11 @@ def run_export(workbench: Workbench, job: Job, control: Control) -> Report:
             written = writer(wanted.format)(
                 _watched(_counted(rows, answered_by), workbench, control, total), ontology, content, losses
             )
+        for sha256 in sorted(
+            {q.knowledge for q in ontology.active_questions if isinstance(q, SpanQuestion) and q.knowledge}
+        ):
+            # Links are ids of this list; without it they mean nothing to whoever reads the files.
+            shutil.copyfile(workbench.blobs.path(sha256), content / f"entities_{sha256[:12]}.jsonl")
         losses.write(content)
         manifest = {
             "labelwright": __version__,

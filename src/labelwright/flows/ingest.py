@@ -32,7 +32,7 @@ from labelwright.formats import READERS, Mapping, open_source, sniff
 from labelwright.formats import mapping as maps
 from labelwright.formats.registry import head
 from labelwright.store import asset as assets
-from labelwright.store import history, jobs, people, work
+from labelwright.store import economics, history, jobs, people, work
 from labelwright.store import project as projects
 from labelwright.store import run as runs
 from labelwright.store import transfer as store
@@ -110,7 +110,12 @@ def keep_upload(workbench: Workbench, actor: Actor, name: str, chunks: Iterable[
     return Upload(upload_id=upload_id, name=name, size_bytes=size, sha256=blob, format=form, problem=problem)
 
 
-def _file_of(workbench: Workbench, tx: Tx, actor: Actor, upload_id: str) -> tuple[Path, str]:
+def file_of(workbench: Workbench, tx: Tx, actor: Actor, upload_id: str) -> tuple[Path, str]:
+    """Where an upload lies, and its name.
+
+    Raises:
+        NotFound: The actor has no such upload.
+    """
     row = store.upload(tx, upload_id)
     if row is None or (row.user_id != actor.user_id and not actor.is_admin):
         raise NotFound("no_upload", "this upload is not known", "send the file again")
@@ -126,7 +131,7 @@ def preview(
         Invalid: The file as a whole cannot be read.
     """
     with workbench.store.read() as tx:
-        path, name = _file_of(workbench, tx, actor, upload_id)
+        path, name = file_of(workbench, tx, actor, upload_id)
     form = form or sniff(path, name)
     with_columns = _with_columns(form)
     columns: list[maps.Column] = []
@@ -210,7 +215,7 @@ def start_import(workbench: Workbench, actor: Actor, project_id: int, wanted: Im
     """
     with workbench.store.write() as tx:
         guard.project(tx, actor, project_id, "import")
-        path, name = _file_of(workbench, tx, actor, wanted.upload_id)
+        path, name = file_of(workbench, tx, actor, wanted.upload_id)
         form = wanted.format or sniff(path, name)
         if wanted.mapping is None and _with_columns(form):
             raw, _ = head(path, name, form, None, PREVIEW_ROWS)
@@ -273,6 +278,7 @@ class _Tally:
                 "predictions",
                 "gold",
                 "dropped_answers",
+                "flagged",
             )
         }
         self.sample: list[dict[str, Any]] = list(report.get("problems", []))
@@ -420,9 +426,11 @@ def _insert(
     now, order = workbench.now(), project.settings.order
     seed = projects.learning(tx, project.id).seed
     stage = status(Facts(people_wanted=project.settings.people_per_asset))
-    rows, contents, with_opinions = [], [], []
+    rows, contents, with_opinions, flagged = [], [], [], 0
     for asset_id, (row, digest) in zip(store.new_asset_ids(tx, len(fresh)), fresh, strict=True):
         shuffle = shuffle_key(asset_id, seed)
+        flags = assets.flags_of(row.text, row.metadata)
+        flagged += flags != 0
         rows.append(
             {
                 "id": asset_id,
@@ -437,6 +445,7 @@ def _insert(
                 "shuffle": shuffle,
                 "annotations": 0,
                 "gold": False,
+                "flags": flags,
                 "updated_at": now,
             }
         )
@@ -444,7 +453,8 @@ def _insert(
         if row.opinions:
             with_opinions.append((row, asset_id))
     store.insert_assets(tx, rows, contents)
-    assets.count(tx, project.id, {stage: len(rows)})
+    assets.count(tx, project.id, {stage: len(rows), "flagged": flagged})
+    tally.n["flagged"] += flagged
     problems: list[Problem] = []
     for row, asset_id in with_opinions:
         for opinion in row.opinions:
@@ -472,6 +482,7 @@ def _attach(
     if opinion.by == "gold":
         if store.set_gold(tx, project.id, asset_id, answers, now):
             assets.count(tx, project.id, {"gold": 1})
+        economics.judge_asset(tx, project.id, asset_id)
         tally.n["gold"] += 1
     elif opinion.by == "model":
         predictor = Predictor(
@@ -521,6 +532,7 @@ def _annotate(
     )  # fmt: skip
     assets.count(tx, project.id, {"submissions": 1})
     work.add_annotation(tx, project.id, new, changed=False, seq=assets.counter(tx, project.id, "submissions"))
+    economics.judge_asset(tx, project.id, asset_id)
     assets.refresh(tx, project.id, asset_id, project.settings, now)
 
 

@@ -31,13 +31,14 @@ from labelwright.core.predictor import Decoding, ExamplePolicy, How, Predictor, 
 from labelwright.core.problem import Problem
 from labelwright.core.project import Project, PromptTemplate, Provider, TokenFactor
 from labelwright.core.value import Value
-from labelwright.flows import guard, models
+from labelwright.flows import guard, knowledge, models
 from labelwright.flows.gauge import Gauge, gauge_for
 from labelwright.flows.nearest import likeness_to
 from labelwright.prompting import (
     DEFAULT_TEMPLATE,
     Cutter,
     Example,
+    KnowledgeLists,
     ask_part,
     check_template,
     estimate_tokens,
@@ -348,11 +349,12 @@ class Prompts:
         engine: PromptedModel,
         gauge: Gauge,
         context_tokens: int | None,
+        lists: KnowledgeLists,
     ) -> None:
-        """Prepare; `context_tokens` is what the model takes, None where unknown."""
+        """Prepare; `context_tokens` is what the model takes, None where unknown; `lists` what mentions are linked to."""
         self.ontology, self.gauge, self._engine = ontology, gauge, engine
-        self._template, self._shown = template, shown
-        self._cutter = Cutter(ontology, template, engine.decoding, context_tokens, gauge.count)
+        self._template, self._shown, self._lists = template, shown, lists
+        self._cutter = Cutter(ontology, template, engine.decoding, context_tokens, gauge.count, lists)
         self._latest: tuple[int, list[Example]] = (0, [])
 
     def layout(self, asset: Asset, halved: int = 0) -> Layout:
@@ -364,6 +366,7 @@ class Prompts:
         asked = ask_part(
             self.ontology, asset.text or "", layout, number, template=self._template, examples=self._examples(asset),
             model=self._engine.model, decoding=self._engine.decoding, fields=self._fields(asset),
+            lists=self._lists,
         )  # fmt: skip
         halved = f":{layout.halved}" if layout.halved else ""
         return asked.model_copy(update={"tag": f"{asset.id}:{number}{halved}"})
@@ -446,7 +449,9 @@ def preview(
     wording = (
         wording.model_copy(update={"version": wording.version or 1}) if template is not None else wording
     )
-    asking = Prompts(ontology, wording, shown, engine, gauge, context_of(provider))
+    asking = Prompts(
+        ontology, wording, shown, engine, gauge, context_of(provider), knowledge.lists_of(workbench, ontology)
+    )
     layout = asking.layout(asset)
     if not 0 <= part < len(layout.parts):
         raise NotFound(
@@ -536,12 +541,13 @@ def _sampled(
 ) -> tuple[list[float], list[float], list[int], TokenFactor]:
     """Prompt tokens, expected answer tokens and number of requests of some assets; what was learned about counting."""
     ontology = guard.ontology(tx, project.id, project.ontology_version)
+    lists = knowledge.lists_of(workbench, ontology)
     template = template_of(tx, project.id, plan.template_version)
     shown = examples_for(tx, project, ontology, plan.examples, None, provider)
     engine = predictor.engine
     assert isinstance(engine, PromptedModel)
     gauge = gauge_for(tx, workbench, project, provider, None, engine.model)
-    asking = Prompts(ontology, template, shown, engine, gauge, context_of(provider))
+    asking = Prompts(ontology, template, shown, engine, gauge, context_of(provider), lists)
     sizes: list[float] = []
     answers: list[float] = []
     counts: list[int] = []

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from labelwright.core.access import Actor
 from labelwright.core.predictor import PromptedModel
-from labelwright.flows import guard, settle
+from labelwright.flows import guard, knowledge, settle
 from labelwright.flows.asked import read_answered
 from labelwright.flows.predict import steered
 from labelwright.store import asset as assets
@@ -34,6 +34,7 @@ def reread(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> 
         engine = row.run.predictor.engine
         if not isinstance(engine, PromptedModel):
             return 0
+    lists = knowledge.lists_of(workbench, ontology)
     changed = 0
     for state in ("failed", "done"):
         after = 0
@@ -47,7 +48,7 @@ def reread(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> 
                 before = work.predictions(tx, [each.prediction_id for each in kept if each.prediction_id])
                 readings = {}
                 for each in kept:
-                    reading = read_answered(ontology, texts[each.asset_id], each, engine.decoding)
+                    reading = read_answered(ontology, texts[each.asset_id], each, engine.decoding, lists)
                     old = before.get(each.prediction_id or 0)
                     if old is None and settle.failure_of(ontology, reading) is not None:
                         continue

@@ -81,6 +81,6 @@ def order_confidence(ontology: Ontology, reading: Reading) -> float | None:
     missing = any(problem.code == "part_unread" for problem in reading.problems) or any(
         question.required and question.depends_on is None and question.id not in reading.answers
         for question in ontology.active_questions
-        if question.kind in ("choice", "scalar", "text", "span")
+        if question.kind in ("choice", "scalar", "text", "span", "relation")
     )
     return 0.0 if missing else reading.lowest

@@ -8,13 +8,21 @@ from pydantic import ValidationError
 from labelwright.core.access import Actor, Role
 from labelwright.core.annotation import Event
 from labelwright.core.errors import Conflict, Invalid
-from labelwright.core.ontology import KINDS_BY_MODALITY, Ontology, successor, with_colours
+from labelwright.core.ontology import (
+    KINDS_BY_MODALITY,
+    MAX_DEPTH,
+    Ontology,
+    SpanQuestion,
+    successor,
+    with_colours,
+    with_whole_conditions,
+)
 from labelwright.core.problem import Problem
 from labelwright.core.project import Modality, Project, ProjectSettings
 from labelwright.core.value import Value
 from labelwright.flows import guard
 from labelwright.store import asset as assets
-from labelwright.store import cache, history, jobs, people
+from labelwright.store import cache, history, jobs, knowledge, people
 from labelwright.store import project as store
 from labelwright.workbench import Workbench
 
@@ -66,7 +74,25 @@ def _validated(ontology: Ontology, modality: Modality) -> Ontology:
             for q in wrong
         ]
         raise Invalid("bad_ontology", "some questions do not fit the kind of project", problems=problems)
-    return with_colours(ontology)
+    return with_whole_conditions(with_colours(ontology))
+
+
+def _check_lists(ontology: Ontology, known: set[str]) -> None:
+    """Spans can only be linked to lists that the project has."""
+    unknown = [
+        question
+        for question in ontology.questions
+        if isinstance(question, SpanQuestion) and question.knowledge and question.knowledge not in known
+    ]
+    if unknown:
+        problems = [
+            Problem(where=f"questions/{q.id}/knowledge", code="unknown_list", message="no such list")
+            for q in unknown
+        ]
+        raise Invalid(
+            "unknown_list", "spans are to be linked to a list that this project does not have",
+            "upload the list to the project first", problems=problems,
+        )  # fmt: skip
 
 
 def create_project(
@@ -84,6 +110,7 @@ def create_project(
     Raises:
         Invalid: A question does not fit the modality.
     """
+    _check_lists(ontology, set())
     ontology, now = _validated(ontology, modality), workbench.now()
     if not name.strip():
         raise Invalid("no_name", "a project needs a name")
@@ -258,6 +285,7 @@ def change_ontology(
                 "load it again and repeat your change",
             )
         old = guard.ontology(tx, project_id, base_version)
+        _check_lists(new, {each.sha256 for each in knowledge.of_project(tx, project_id)})
         try:
             following = _validated(successor(old, new), project.modality)
         except ValueError as error:
@@ -292,6 +320,9 @@ def _slug(name: str, taken: set[str]) -> str:
 def parse_ontology(body: dict[str, Any]) -> Ontology:
     """An ontology from a request, with missing ids made from names.
 
+    Nested labels may be given as `children` of the label they stand under. What a relation or a condition refers to
+    may be named by id or by name.
+
     Raises:
         Invalid: It is not well formed; each problem says where.
     """
@@ -302,16 +333,11 @@ def parse_ontology(body: dict[str, Any]) -> Ontology:
         for question in questions:
             labels = question.get("labels") if isinstance(question, dict) else None
             if isinstance(labels, list):
-                labels = [
-                    dict(each)
-                    if isinstance(each, dict)
-                    else {"name": each}
-                    if isinstance(each, str)
-                    else each
-                    for each in labels
-                ]
-                _fill_ids(labels)
-                question["labels"] = labels
+                taken = _ids_below(labels)
+                question["labels"] = _flattened(labels, None, taken, 0)
+        for question in questions:
+            if isinstance(question, dict):
+                _resolve_references(question, questions)
         body = body | {"questions": questions}
     try:
         return Ontology.model_validate(body)
@@ -323,6 +349,73 @@ def parse_ontology(body: dict[str, Any]) -> Ontology:
             for each in error.errors()
         ]
         raise Invalid("bad_ontology", "the ontology is not well formed", problems=problems) from error
+
+
+def _ids_below(labels: list[Any]) -> set[str]:
+    """Ids that labels have already, at any depth."""
+    found: set[str] = set()
+    open_ = list(labels)
+    while open_:
+        each = open_.pop()
+        if isinstance(each, dict):
+            found |= {each["id"]} if isinstance(each.get("id"), str) else set()
+            open_ += each["children"] if isinstance(each.get("children"), list) else []
+    return found
+
+
+def _flattened(labels: list[Any], parent: str | None, taken: set[str], depth: int) -> list[Any]:
+    """Labels in order, those under another after it; a plain text is a name."""
+    flat: list[Any] = []
+    for each in labels:
+        label = {"name": each} if isinstance(each, str) else dict(each) if isinstance(each, dict) else each
+        if not isinstance(label, dict):
+            flat.append(label)
+            continue
+        children = label.pop("children", None)
+        if not label.get("id") and isinstance(label.get("name"), str):
+            label["id"] = _slug(label["name"], taken)
+            taken.add(label["id"])
+        if parent is not None:
+            label["parent"] = parent
+        flat.append(label)
+        if isinstance(children, list) and children:
+            if depth >= MAX_DEPTH:
+                raise Invalid("bad_ontology", f"labels are nested deeper than {MAX_DEPTH}")
+            flat += _flattened(children, label.get("id"), taken, depth + 1)
+    return flat
+
+
+def _resolve_references(question: dict[str, Any], questions: list[Any]) -> None:
+    """Turn names into ids where a question refers to another one or to its labels."""
+    for end in ("from", "to"):
+        other = _named(question.get(f"{end}_question"), questions)
+        if other is not None:
+            question[f"{end}_question"] = other.get("id")
+            if isinstance(question.get(f"{end}_labels"), list):
+                question[f"{end}_labels"] = _label_ids(question[f"{end}_labels"], other)
+    condition = question.get("depends_on")
+    if isinstance(condition, dict):
+        other = _named(condition.get("question"), questions)
+        if other is not None and isinstance(condition.get("labels"), list):
+            question["depends_on"] = {
+                "question": other.get("id"),
+                "labels": _label_ids(condition["labels"], other),
+            }
+
+
+def _named(wanted: Any, parts: list[Any]) -> dict[str, Any] | None:
+    known = [each for each in parts if isinstance(each, dict)]
+    for key in ("id", "name"):
+        found = [each for each in known if wanted is not None and each.get(key) == wanted]
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def _label_ids(wanted: list[Any], question: dict[str, Any]) -> list[Any]:
+    labels = question.get("labels")
+    labels = labels if isinstance(labels, list) else []
+    return [found.get("id") if (found := _named(each, labels)) is not None else each for each in wanted]
 
 
 def _fill_ids(parts: list[Any]) -> None:

@@ -5,15 +5,17 @@ from datetime import timedelta
 from labelwright.core.access import Actor
 from labelwright.core.annotation import Draft
 from labelwright.core.answer import Answers
+from labelwright.core.arms import Arm
 from labelwright.core.asset import Asset
+from labelwright.core.flags import Flag, find_all
 from labelwright.core.predictor import Prediction
 from labelwright.core.project import Project
 from labelwright.core.queue import EVERYTHING, Stream, Why, stream_of, why_of
 from labelwright.core.value import Value
 from labelwright.flows import guard
 from labelwright.store import asset as assets
+from labelwright.store import economics, work
 from labelwright.store import project as projects
-from labelwright.store import work
 from labelwright.store.db import Tx, lock_project
 from labelwright.workbench import Workbench
 
@@ -26,13 +28,19 @@ WHY_TEXT: dict[Why, str] = {
     "random": "drawn at random",
     "sent_back": "sent back to you",
     "again": "you asked for it again",
+    "flagged": "it may try to tell the model what to answer, or hides characters",
 }
+WITHOUT = (
+    "drawn at random to be labelled without a suggestion, so that the help of suggestions can be measured"
+)
 
 
 class Turn(Value):
     """An asset handed to a person, with all that is needed to show it.
 
     Attributes:
+        arm: Whether the suggestion is shown or withheld, where that was drawn at random.
+        flags: Places that deserve a look: words aimed at a model, characters nobody sees.
         answers: What the person already answered, when they come back to it.
         parent_id: Their earlier submission that a new one would replace.
     """
@@ -43,6 +51,8 @@ class Turn(Value):
     why: Why
     why_text: str
     ontology_version: int
+    arm: Arm | None = None
+    flags: tuple[Flag, ...] = ()
     parent_id: str | None = None
     answers: Answers | None = None
 
@@ -78,6 +88,7 @@ def take(workbench: Workbench, actor: Actor, project_id: int, n: int, hold: tupl
         work.renew(tx, [asset_id for asset_id, _ in chosen], actor.user_id, until)
         for asset_id, why, drawn_above in drawn:
             work.lease(tx, asset_id, actor.user_id, until, why, drawn_above)
+        _draw_arms(tx, actor, project, [i for i, _ in chosen] + [i for i, _, _ in drawn])
         if drawn:
             work.add_takes(tx, project_id, actor.user_id, len(drawn))
         turns = show(tx, actor, project, [*chosen, *((asset_id, why) for asset_id, why, _ in drawn)])
@@ -118,7 +129,9 @@ def _choose(
                     drawn_above = reach if drawn_above is None else min(drawn_above, reach)
                 elif settings.order == "random":
                     drawn_above = EVERYTHING
-                why = why_of(stream, next_one.confidence, next_one.audit_above is not None)
+                why = why_of(
+                    stream, next_one.confidence, next_one.audit_above is not None, bool(next_one.flags)
+                )
                 if settings.order != "uncertain" and why != "audit":
                     why = settings.order
                 chosen.append((next_one.id, why, drawn_above))
@@ -129,20 +142,39 @@ def _choose(
     return chosen
 
 
+def _draw_arms(tx: Tx, actor: Actor, project: Project, asset_ids: list[int]) -> None:
+    """Decide by lot which of these are shown without their suggestion; those without one take no part."""
+    share = project.settings.no_suggestion_share
+    if share <= 0:
+        return
+    predicted = work.current_predictions(tx, asset_ids)
+    asked = [asset_id for asset_id in asset_ids if asset_id in predicted]
+    seed = projects.learning(tx, project.id).seed
+    economics.draw_arms(tx, project.id, actor.user_id, asked, share, seed)
+
+
 def show(tx: Tx, actor: Actor, project: Project, chosen: list[tuple[int, Why]]) -> list[Turn]:
     """Turns for assets, in the given order."""
     ids = [asset_id for asset_id, _ in chosen]
     found, predictions = assets.get_many(tx, ids), work.current_predictions(tx, ids)
+    arms = economics.arms(tx, actor.user_id, ids)
     turns = []
     for asset_id, why in chosen:
+        asset, arm = found[asset_id], arms.get(asset_id)
+        if arm == "hidden":
+            # What the browser does not get, nobody can see there.
+            asset = asset.model_copy(update={"confidence": None})
+            predictions.pop(asset_id, None)
         mine = work.current_of(tx, asset_id, actor.user_id)
         turns.append(
             Turn(
-                asset=found[asset_id],
+                asset=asset,
                 prediction=predictions.get(asset_id),
                 draft=work.draft(tx, asset_id, actor.user_id),
                 why=why,
-                why_text=WHY_TEXT[why],
+                why_text=WITHOUT if arm == "hidden" else WHY_TEXT[why],
+                arm=arm,
+                flags=tuple(find_all(asset.text or "", asset.metadata)),
                 ontology_version=project.ontology_version,
                 parent_id=mine.id if mine is not None else None,
                 answers=mine.answers if mine is not None else None,

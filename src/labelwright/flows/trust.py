@@ -25,6 +25,7 @@ from labelwright.core.value import Probability, Value
 from labelwright.flows import guard
 from labelwright.flows.jobs import Control, Report
 from labelwright.flows.watch import queue_revert
+from labelwright.store import asset as assets
 from labelwright.store import history, jobs, people
 from labelwright.store import project as projects
 from labelwright.store import trust as store
@@ -440,6 +441,7 @@ def run_accept(workbench: Workbench, job: Job, control: Control) -> Report:
     if job.params["action"] == "revert":
         return _run_revert(workbench, job, control, acceptance_id)
     done, last = job.done, int(job.cursor.get("after", 0))
+    _look_for_flags(workbench, job.project_id or 0, control)
     while True:
         control.check()
         with workbench.store.write() as tx:
@@ -470,6 +472,16 @@ def run_accept(workbench: Workbench, job: Job, control: Control) -> Report:
             control.save(
                 tx, done=done, total=max(total, done), cursor={"after": last}, message=f"{done:,} accepted"
             )
+
+
+def _look_for_flags(workbench: Workbench, project_id: int, control: Control) -> None:
+    """What was imported before there were flags is looked at first: only unflagged answers are accepted."""
+    more = True
+    while more:
+        control.check()
+        with workbench.store.write() as tx:
+            project = projects.get(tx, project_id)
+            more = project is not None and assets.look(tx, project_id, project.settings, CHUNK) > 0
 
 
 def _run_revert(workbench: Workbench, job: Job, control: Control, acceptance_id: int) -> Report:

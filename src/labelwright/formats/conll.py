@@ -113,6 +113,7 @@ def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Lo
             file.write("-DOCSTART- -X- -X- O\n\n")
         for row in rows:
             losses.of_chosen(row, ontology)
+            losses.of_links(row)
             others = [k for k in (row.chosen.root if row.chosen else {}) if k not in files]
             if others:
                 losses.add(row.asset, "not_a_span", f"answers to {', '.join(others)} cannot be held")

@@ -9,11 +9,21 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from labelwright.core.answer import Answer, Answers, ChoiceAnswer, ScalarAnswer, SpanAnswer, TextAnswer
+from labelwright.core.answer import (
+    Answer,
+    Answers,
+    ChoiceAnswer,
+    RelationAnswer,
+    ScalarAnswer,
+    SpanAnswer,
+    TextAnswer,
+)
 from labelwright.core.ontology import (
+    PATH_SEPARATOR,
     ChoiceQuestion,
     LabelledQuestion,
     Ontology,
+    RelationQuestion,
     ScalarQuestion,
     SpanQuestion,
     TextQuestion,
@@ -74,6 +84,8 @@ def _task(where: str, row: dict[str, Any]) -> Iterator[Incoming | Problem]:
             answers: dict[str, Any] = {}
             for j, region in enumerate(each.get("result") or []):
                 bad = _region(region, answers, table)
+                if bad is None and isinstance(region, dict) and region.get("type") == "relation":
+                    bad = _relation(region, answers, each["result"])
                 if bad is not None:
                     yield Problem(where=f"{place}/result/{j}", code="bad_region", message=bad)
             score = each.get("score")
@@ -91,6 +103,8 @@ def _task(where: str, row: dict[str, Any]) -> Iterator[Incoming | Problem]:
 
 def _region(region: Any, answers: dict[str, Any], table: list[int]) -> str | None:
     """Add a region to the answers of its control tag; returns what is wrong with it."""
+    if isinstance(region, dict) and region.get("type") == "relation":
+        return None
     if not isinstance(region, dict) or not isinstance(region.get("value"), dict):
         return "a region needs an object `value`"
     named, kind, value = region.get("from_name"), region.get("type"), region["value"]
@@ -99,6 +113,8 @@ def _region(region: Any, answers: dict[str, Any], table: list[int]) -> str | Non
     match kind:
         case "choices" if isinstance(value.get("choices"), list):
             answers[named] = value["choices"]
+        case "taxonomy" if isinstance(value.get("taxonomy"), list):
+            answers[named] = value["taxonomy"]
         case "rating" | "number":
             answers[named] = value.get(kind)
         case "textarea":
@@ -121,9 +137,36 @@ def _region(region: Any, answers: dict[str, Any], table: list[int]) -> str | Non
                 span = {"start": table[start], "end": table[end], "label": label, "id": region.get("id")}
                 if isinstance(region.get("score"), int | float):
                     span["score"] = region["score"]
+                meta = region.get("meta")
+                if isinstance(meta, dict) and isinstance(meta.get("entity"), str):
+                    span["link"] = meta["entity"]
                 answers.setdefault(named, []).append(span)
         case _:
             return f"regions of type {excerpt(kind)!r} are not read"
+    return None
+
+
+def _relation(region: dict[str, Any], answers: dict[str, Any], regions: list[Any]) -> str | None:
+    """Add a relation to the answers of its question; Label Studio's own files do not say which that is.
+
+    Ours name it in `meta`. Elsewhere all relations go to a question called `relations`.
+    """
+    from_id, to_id, labels = region.get("from_id"), region.get("to_id"), region.get("labels")
+    if not isinstance(from_id, str) or not isinstance(to_id, str):
+        return "a relation needs `from_id` and `to_id`"
+    if not any(isinstance(each, dict) and each.get("id") == from_id for each in regions):
+        return f"the relation begins at {excerpt(from_id)!r}, which is no region"
+    meta = region.get("meta")
+    named = meta.get("question") if isinstance(meta, dict) else None
+    if region.get("direction") == "left":
+        from_id, to_id = to_id, from_id
+    for label in labels if isinstance(labels, list) and labels else [None]:
+        made: dict[str, Any] = {"from_id": from_id, "to_id": to_id, "label": label}
+        if isinstance(meta, dict) and isinstance(meta.get("id"), str):
+            made["id"] = meta["id"]
+        if isinstance(region.get("score"), int | float):
+            made["score"] = region["score"]
+        answers.setdefault(named if isinstance(named, str) else "relations", []).append(made)
     return None
 
 
@@ -132,7 +175,17 @@ def config(ontology: Ontology) -> str:
     parts = ["<View>", '  <Text name="text" value="$text"/>']
     for q in ontology.questions:
         name = quoteattr(q.id)
-        if isinstance(q, ChoiceQuestion):
+        if isinstance(q, ChoiceQuestion) and q.is_nested:
+            leaves = ' leafsOnly="true"' if q.leaves_only else ""
+            single = "" if q.multiple else ' maxUsages="1"'
+            parts.append(f'  <Taxonomy name={name} toName="text"{leaves}{single}>')
+            parts += _tree(q, None, "    ")
+            parts.append("  </Taxonomy>")
+        elif isinstance(q, RelationQuestion):
+            parts.append("  <Relations>")
+            parts += [f"    <Relation value={quoteattr(label.name)}/>" for label in q.labels]
+            parts.append("  </Relations>")
+        elif isinstance(q, ChoiceQuestion):
             how = "multiple" if q.multiple else "single"
             parts.append(f'  <Choices name={name} toName="text" choice="{how}">')
             parts += [f"    <Choice value={quoteattr(label.name)}/>" for label in q.labels]
@@ -154,18 +207,36 @@ def config(ontology: Ontology) -> str:
     return "\n".join([*parts, "</View>"]) + "\n"
 
 
+def _tree(question: ChoiceQuestion, parent: str | None, indent: str) -> Iterator[str]:
+    for label in question.labels:
+        if label.parent == parent:
+            below = list(_tree(question, label.id, indent + "  "))
+            name = quoteattr(label.name)
+            yield f"{indent}<Choice value={name}>" if below else f"{indent}<Choice value={name}/>"
+            yield from below
+            if below:
+                yield f"{indent}</Choice>"
+
+
 def _regions(answers: Answers, ontology: Ontology, text: str) -> list[dict[str, Any]]:
     table = points_to_utf16(text)
     found: list[dict[str, Any]] = []
     for question_id, answer in answers.items():
         question = ontology.question(question_id)
+        if isinstance(question, ChoiceQuestion) and question.is_nested and isinstance(answer, ChoiceAnswer):
+            paths = [question.shown_names[label].split(PATH_SEPARATOR) for label in answer.labels]
+            value = {"taxonomy": paths}
+            region = {"from_name": question_id, "to_name": "text", "id": question_id}
+            found.append(region | {"type": "taxonomy", "value": value})
+            continue
         names = {x.id: x.name for x in question.labels} if isinstance(question, LabelledQuestion) else {}
-        found += _regions_of(question_id, answer, names, text, table)
+        directed = not isinstance(question, RelationQuestion) or question.directed
+        found += _regions_of(question_id, answer, names, text, table, directed)
     return found
 
 
 def _regions_of(
-    question_id: str, answer: Answer, names: dict[str, str], text: str, table: list[int]
+    question_id: str, answer: Answer, names: dict[str, str], text: str, table: list[int], directed: bool
 ) -> Iterator[dict[str, Any]]:
     base = {"from_name": question_id, "to_name": "text"}
     match answer:
@@ -191,7 +262,21 @@ def _regions_of(
                     "labels": [names.get(span.label, span.label)],
                 }
                 region = base | {"id": span.id, "type": "labels", "value": marked}
+                if span.link is not None:
+                    region |= {"meta": {"entity": span.link}}
                 yield region | ({"score": span.score} if span.score is not None else {})
+
+        case RelationAnswer(relations=relations):
+            for relation in relations:
+                joined: dict[str, Any] = {
+                    "type": "relation",
+                    "from_id": relation.from_id,
+                    "to_id": relation.to_id,
+                    "direction": "right" if directed else "bi",
+                    "labels": [names.get(relation.label, relation.label)],
+                    "meta": {"question": question_id, "id": relation.id},
+                }
+                yield joined | ({"score": relation.score} if relation.score is not None else {})
 
 
 def _report(row: Outgoing, losses: Losses) -> None:
@@ -205,6 +290,9 @@ def _report(row: Outgoing, losses: Losses) -> None:
             if isinstance(answer, TextAnswer) and not answer.text:
                 message = f"{question_id!r} is answered with an empty text, which reads like no answer"
                 losses.add(row.asset, "empty_text", message)
+            if isinstance(answer, RelationAnswer) and not answer.relations:
+                message = f"{question_id!r} is answered with no relations, which reads like no answer"
+                losses.add(row.asset, "no_relations", message)
             if not isinstance(answer, SpanAnswer):
                 continue
             if not answer.spans:

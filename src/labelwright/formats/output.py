@@ -45,6 +45,12 @@ class Losses:
             if isinstance(answer, SpanAnswer) and any(s.attributes for s in answer.spans):
                 self.add(row.asset, "attributes", f"attributes of spans of {question_id!r} are not held")
 
+    def of_links(self, row: Outgoing) -> None:
+        """What formats lose that hold spans but not what they mean."""
+        for question_id, answer in row.chosen.items() if row.chosen is not None else ():
+            if isinstance(answer, SpanAnswer) and any(s.link is not None for s in answer.spans):
+                self.add(row.asset, "links", f"links of spans of {question_id!r} are not held")
+
     def left_out(self, asset: Asset, code: str) -> None:
         """The asset itself is not in the file."""
         del asset

@@ -31,7 +31,7 @@ def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Lo
         ) from None
     pipeline = spacy.blank("xx")
     pipeline.max_length = 100_000_000
-    bin_ = DocBin(attrs=["ORTH", "SPACY", "ENT_IOB", "ENT_TYPE"], store_user_data=True)
+    bin_ = DocBin(attrs=["ORTH", "SPACY", "ENT_IOB", "ENT_TYPE", "ENT_KB_ID"], store_user_data=True)
     kinds = [(q.kind, isinstance(q, SpanQuestion) and q.overlap) for q in ontology.active_questions]
     several_choices, one_group = kinds.count(("choice", False)) > 1, kinds.count(("span", True)) == 1
     if several_choices:
@@ -51,9 +51,10 @@ def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Lo
             if isinstance(question, ChoiceQuestion):
                 chosen = set(answer.labels) if isinstance(answer, ChoiceAnswer) else None
                 if chosen is not None:
+                    paths = question.shown_names
                     # Every label is listed with 0 or 1: spaCy takes a missing one for unknown.
                     doc.cats |= {
-                        name(question, label.name, several_choices): float(label.id in chosen)
+                        name(question, paths[label.id], several_choices): float(label.id in chosen)
                         for label in question.labels
                         if not label.retired or label.id in chosen
                     }
@@ -62,10 +63,15 @@ def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Lo
                 found = []
                 for span in answer.spans:
                     what = f"{names[span.label]} {span.start}-{span.end}"
-                    made = doc.char_span(span.start, span.end, label=names[span.label])
+                    kb_id = span.link or ""
+                    made = doc.char_span(span.start, span.end, label=names[span.label], kb_id=kb_id)
                     if made is None:
                         made = doc.char_span(
-                            span.start, span.end, label=names[span.label], alignment_mode="expand"
+                            span.start,
+                            span.end,
+                            label=names[span.label],
+                            kb_id=kb_id,
+                            alignment_mode="expand",
                         )
                         # White space between two tokens is in neither: a span of only that comes back empty.
                         if made is None or len(made) == 0:

@@ -6,13 +6,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from labelwright.core.answer import Answer, ChoiceAnswer, ScalarAnswer, SpanAnswer, TextAnswer
+from labelwright.core.answer import (
+    Answer,
+    ChoiceAnswer,
+    RelationAnswer,
+    ScalarAnswer,
+    Span,
+    SpanAnswer,
+    TextAnswer,
+)
 from labelwright.core.errors import LabelwrightError
 from labelwright.core.ontology import (
     ChoiceQuestion,
     LabelledQuestion,
     Ontology,
     Question,
+    RelationQuestion,
     ScalarQuestion,
     SpanQuestion,
 )
@@ -28,12 +37,28 @@ def _guarded(cell: Any) -> Any:
 
 
 def _names(question: Question) -> dict[str, str]:
-    return (
-        {label.id: label.name for label in question.labels} if isinstance(question, LabelledQuestion) else {}
-    )
+    return question.shown_names if isinstance(question, LabelledQuestion) else {}
 
 
-def _cell(question: Question, answer: Answer | None) -> Any:
+def _joined(ontology: Ontology) -> set[str]:
+    """Span questions whose spans need ids, because a relation refers to them."""
+    return {
+        end
+        for question in ontology.active_questions
+        if isinstance(question, RelationQuestion)
+        for end in (question.from_question, question.to_question)
+    }
+
+
+def _span(question: Question, span: Span, label: Any, joined: set[str]) -> dict[str, Any]:
+    """A span as a table holds it: an id where relations refer to it, a link where it can have one."""
+    held: dict[str, Any] = {"start": span.start, "end": span.end, "label": label}
+    if isinstance(question, SpanQuestion) and question.knowledge:
+        held["link"] = span.link
+    return held | ({"id": span.id} if question.id in joined else {})
+
+
+def _cell(question: Question, answer: Answer | None, joined: set[str]) -> Any:
     names = _names(question)
     match answer:
         case None:
@@ -49,8 +74,14 @@ def _cell(question: Question, answer: Answer | None) -> Any:
         case TextAnswer(text=text):
             return text
         case SpanAnswer(spans=spans):
-            found = [{"start": s.start, "end": s.end, "label": names.get(s.label, s.label)} for s in spans]
+            found = [_span(question, s, names.get(s.label, s.label), joined) for s in spans]
             return json.dumps(found, ensure_ascii=False)
+        case RelationAnswer(relations=relations):
+            pairs = [
+                {"from_id": r.from_id, "to_id": r.to_id, "label": names.get(r.label, r.label)}
+                for r in relations
+            ]
+            return json.dumps(pairs, ensure_ascii=False)
         case _:
             return json.dumps(answer.model_dump(mode="json"), ensure_ascii=False)
 
@@ -58,6 +89,7 @@ def _cell(question: Question, answer: Answer | None) -> Any:
 def write_csv(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
     """`assets.csv`: one row per asset, one column per question, with who answered and the model's confidence."""
     questions = ontology.active_questions
+    joined = _joined(ontology)
     header = ["id", "external_id", "text", "status", "answered_by"]
     for question in questions:
         header += [question.id, f"{question.id}_confidence"]
@@ -75,7 +107,7 @@ def write_csv(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses
             ]
             for question in questions:
                 sure = row.prediction.confidence.get(question.id) if row.prediction else None
-                cells.append(_cell(question, row.chosen.get(question.id) if row.chosen else None))
+                cells.append(_cell(question, row.chosen.get(question.id) if row.chosen else None, joined))
                 cells.append(sure.value if sure is not None and sure.value is not None else "")
             cells.append(json.dumps(row.asset.metadata, ensure_ascii=False) if row.asset.metadata else "")
             guarded = [_guarded(cell) for cell in cells]
@@ -116,9 +148,9 @@ def write_parquet(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, lo
         "id": {"dtype": "int64", "_type": "Value"},
         **{name: {"dtype": "string", "_type": "Value"} for name in ("external_id", "text", "answered_by")},
     }
-    questions = ontology.active_questions
+    questions, joined = ontology.active_questions, _joined(ontology)
     for question in questions:
-        kind, feature = _column(question, pyarrow)
+        kind, feature = _column(question, pyarrow, joined)
         fields.append((question.id, kind))
         features[question.id] = feature
     info = json.dumps({"info": {"features": features}})
@@ -131,7 +163,9 @@ def write_parquet(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, lo
                 "id": row.asset.id, "external_id": row.asset.external_id, "text": row.asset.text, "answered_by": row.chosen_by,
             }  # fmt: skip
             for question in questions:
-                line[question.id] = _typed(question, row.chosen.get(question.id) if row.chosen else None)
+                line[question.id] = _typed(
+                    question, row.chosen.get(question.id) if row.chosen else None, joined
+                )
             batch.append(line)
             n += 1
             if len(batch) == 1_000:
@@ -142,10 +176,10 @@ def write_parquet(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, lo
     return Written(n)
 
 
-def _column(question: Question, pyarrow: Any) -> tuple[Any, dict[str, Any]]:
+def _column(question: Question, pyarrow: Any, joined: set[str]) -> tuple[Any, dict[str, Any]]:
     match question:
         case ChoiceQuestion(multiple=multiple):
-            one = {"names": [label.name for label in question.labels], "_type": "ClassLabel"}
+            one = {"names": list(question.shown_names.values()), "_type": "ClassLabel"}
             return (
                 (pyarrow.list_(pyarrow.int64()), {"feature": one, "_type": "List"})
                 if multiple
@@ -157,22 +191,41 @@ def _column(question: Question, pyarrow: Any) -> tuple[Any, dict[str, Any]]:
             return pyarrow.int64(), {"dtype": "int64", "_type": "Value"}
         case ScalarQuestion():
             return pyarrow.float64(), {"dtype": "float64", "_type": "Value"}
+        case RelationQuestion():
+            text, number = {"dtype": "string", "_type": "Value"}, pyarrow.int64()
+            pair = pyarrow.struct(
+                [("from_id", pyarrow.string()), ("to_id", pyarrow.string()), ("label", number)]
+            )
+            names = [label.name for label in question.labels]
+            held: dict[str, Any] = {
+                "from_id": text,
+                "to_id": text,
+                "label": {"names": names, "_type": "ClassLabel"},
+            }
+            return pyarrow.list_(pair), {"feature": held, "_type": "List"}
         case SpanQuestion():
+            more = [*(["link"] if question.knowledge else []), *(["id"] if question.id in joined else [])]
             struct = pyarrow.struct(
-                [("start", pyarrow.int64()), ("end", pyarrow.int64()), ("label", pyarrow.int64())]
+                [
+                    ("start", pyarrow.int64()),
+                    ("end", pyarrow.int64()),
+                    ("label", pyarrow.int64()),
+                    *((name, pyarrow.string()) for name in more),
+                ]
             )
             names = [label.name for label in question.labels]
             inner = {
                 "start": {"dtype": "int64", "_type": "Value"},
                 "end": {"dtype": "int64", "_type": "Value"},
                 "label": {"names": names, "_type": "ClassLabel"},
+                **{name: {"dtype": "string", "_type": "Value"} for name in more},
             }
             return pyarrow.list_(struct), {"feature": inner, "_type": "List"}
         case _:
             return pyarrow.string(), {"dtype": "string", "_type": "Value"}
 
 
-def _typed(question: Question, answer: Answer | None) -> Any:
+def _typed(question: Question, answer: Answer | None, joined: set[str]) -> Any:
     at = (
         {label.id: i for i, label in enumerate(question.labels)}
         if isinstance(question, LabelledQuestion)
@@ -196,6 +249,8 @@ def _typed(question: Question, answer: Answer | None) -> Any:
         case TextAnswer(text=text):
             return text
         case SpanAnswer(spans=spans):
-            return [{"start": s.start, "end": s.end, "label": at[s.label]} for s in spans]
+            return [_span(question, s, at[s.label], joined) for s in spans]
+        case RelationAnswer(relations=relations):
+            return [{"from_id": r.from_id, "to_id": r.to_id, "label": at[r.label]} for r in relations]
         case _:
             return json.dumps(answer.model_dump(mode="json"))

@@ -5,6 +5,7 @@ arithmetic of token probabilities.
 """
 
 from labelwright.prompting.ask import Example, ask, ideal_reply
+from labelwright.prompting.linking import KnowledgeLists
 from labelwright.prompting.marked import MarkedSpan, align_marked
 from labelwright.prompting.parts import (
     FAILED,
@@ -25,6 +26,7 @@ __all__ = [
     "FAILED",
     "Cutter",
     "Example",
+    "KnowledgeLists",
     "MarkedSpan",
     "align_marked",
     "ask",

@@ -5,10 +5,19 @@ the wording of questions and of the output format, and how answers look when the
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labelwright.core.answer import Answer, Answers, ChoiceAnswer, ScalarAnswer, Span, SpanAnswer, TextAnswer
+from labelwright.core.answer import (
+    Answer,
+    Answers,
+    ChoiceAnswer,
+    RelationAnswer,
+    ScalarAnswer,
+    Span,
+    SpanAnswer,
+    TextAnswer,
+)
 from labelwright.core.asset import Metadata
 from labelwright.core.exchange import Message, Request
 from labelwright.core.ontology import (
@@ -16,6 +25,7 @@ from labelwright.core.ontology import (
     Label,
     LabelledQuestion,
     Ontology,
+    RelationQuestion,
     ScalarQuestion,
     TextQuestion,
 )
@@ -24,7 +34,10 @@ from labelwright.core.project import PromptTemplate
 from labelwright.core.value import Value
 from labelwright.prompting.align import TextIndex
 from labelwright.prompting.contract import Contract, Field, contract_of, schema_of
+from labelwright.prompting.linking import KnowledgeLists, Offer, offers, shown_candidates
 from labelwright.prompting.naming import ABSTAIN
+from labelwright.prompting.relations import shown_ends
+from labelwright.prompting.shortlist import SHORTLIST, is_long, shortlist
 from labelwright.prompting.template import ROLE, fenced, fill, shown_fields
 from labelwright.prompting.tokens import estimate_tokens
 
@@ -54,6 +67,7 @@ def ask(
     decoding: Decoding,
     fields: Metadata = {},  # noqa: B006 - never changed
     piece: tuple[int, int] = (0, 1),
+    lists: KnowledgeLists = {},  # noqa: B006 - never changed
 ) -> tuple[Request, ...]:
     """The requests that label one text: one for all active questions.
 
@@ -66,6 +80,7 @@ def ask(
         decoding: Parameters of generation.
         fields: Metadata of the asset, for templates with `{fields}`.
         piece: Which piece of a longer text this is, from 0, and how many there are.
+        lists: Indexed lists of entities, for questions whose spans are linked.
     """
     contract = contract_of(ontology, decoding.confidence == "verbal")
     system = fill(
@@ -79,15 +94,20 @@ def ask(
     )
     messages = [Message(role="system", content=system.strip())]
     for example in examples:
-        messages.append(Message(role="user", content=_turn(template, example.text, {})))
-        reply = _ideal(contract, example.answers, example.text)
+        theirs = offers(ontology, example.text, lists)
+        messages.append(
+            Message(role="user", content=_turn(template, example.text, {}) + _extra(contract, theirs))
+        )
+        reply = _ideal(contract, example.answers, example.text, theirs)
         messages.append(Message(role="assistant", content=reply))
-    messages.append(Message(role="user", content=_turn(template, text, fields, piece)))
+    offered = offers(ontology, text, lists)
+    extra = _extra(contract, offered) + _shortlists(contract, text)
+    messages.append(Message(role="user", content=_turn(template, text, fields, piece) + extra))
     return (
         Request(
             model=model,
             messages=tuple(messages),
-            output_schema=schema_of(contract) if contract.fields else None,
+            output_schema=schema_of(contract, offered) if contract.fields else None,
             max_tokens=decoding.max_tokens
             or int(min(_expected_tokens(contract, estimate_tokens(text)), MAX_OUTPUT_TOKENS)),
             temperature=decoding.temperature,
@@ -98,53 +118,85 @@ def ask(
     )
 
 
-def ideal_reply(ontology: Ontology, answers: Answers, text: str) -> str:
+def ideal_reply(
+    ontology: Ontology,
+    answers: Answers,
+    text: str,
+    lists: KnowledgeLists = {},  # noqa: B006 - never changed
+) -> str:
     """What a perfect model would write for these answers, as compact JSON on one line.
 
-    Questions without an answer are null (`__none__` for a single choice); retired labels are left out.
+    Questions without an answer are null (`__none__` for a single choice); retired labels are left out, and with them
+    the relations of spans that carry them.
     """
-    return _ideal(contract_of(ontology), answers, text)
+    return _ideal(contract_of(ontology), answers, text, offers(ontology, text, lists))
 
 
-def _ideal(contract: Contract, answers: Answers, text: str) -> str:
-    index = TextIndex(text)
-    written = {field.key: _written(field, answers.get(field.question.id), index) for field in contract.fields}
+def _ideal(contract: Contract, answers: Answers, text: str, offered: Mapping[str, Offer]) -> str:
+    writer = _Writer(TextIndex(text), offered)
+    written = {field.key: writer.value(field, answers.get(field.question.id)) for field in contract.fields}
     if contract.sure_key:
         written[contract.sure_key] = dict.fromkeys(written, _SURE_OF_EXAMPLES)
     return json.dumps(written, ensure_ascii=False)
 
 
-def _written(field: Field, answer: Answer | None, index: TextIndex) -> Any:
+class _Writer:
+    """Writes the answers about one text; mentions are numbered as they come."""
+
+    def __init__(self, index: TextIndex, offered: Mapping[str, Offer]) -> None:
+        self._index = index
+        self._offered = offered
+        self._ids: dict[str, str] = {}
+
+    def value(self, field: Field, answer: Answer | None) -> Any:
+        question = field.question
+        match answer:
+            case SpanAnswer(spans=spans) if isinstance(question, LabelledQuestion):
+                return self._entities(field, spans)
+            case RelationAnswer(relations=relations) if isinstance(question, RelationQuestion):
+                return [
+                    {"head": self._ids[r.from_id], "type": field.shown[r.label], "tail": self._ids[r.to_id]}
+                    for r in relations
+                    if r.label in field.shown and r.from_id in self._ids and r.to_id in self._ids
+                ]
+            case _:
+                return _written(field, answer)
+
+    def _entities(self, field: Field, spans: Sequence[Span]) -> list[dict[str, Any]]:
+        """Entities in text order, each with as much context as tells it from others of the same wording."""
+        entities: list[dict[str, Any]] = []
+        offer = self._offered.get(field.question.id)
+        for span in sorted(spans, key=lambda s: (s.start, s.end)):
+            if span.label not in field.shown:
+                continue
+            before, after = _context(self._index, span.start, span.end)
+            entity: dict[str, Any] = {}
+            if field.with_ids:
+                entity["id"] = self._ids[span.id] = f"E{len(self._ids) + 1}"
+            quote = self._index.text[span.start : span.end]
+            entity |= {"quote": quote, "type": field.shown[span.label], "before": before, "after": after}
+            if field.with_links and offer is not None:
+                entity["link"] = offer.number_of(span.link)
+            entities.append(entity)
+        return entities
+
+
+def _written(field: Field, answer: Answer | None) -> Any:
     question = field.question
     match answer:
         case ChoiceAnswer(labels=chosen) if isinstance(question, ChoiceQuestion):
-            labels = [label for label in question.active_labels if label.id in chosen]
+            labels = [label for label in question.choosable if label.id in chosen]
             if field.form == "booleans":
-                return {field.label_keys[label.id]: label in labels for label in question.active_labels}
+                return {field.label_keys[label.id]: label in labels for label in question.choosable}
             if field.form == "names":
-                return [label.name for label in labels]
-            return labels[0].name if labels else ABSTAIN
+                return [field.shown[label.id] for label in labels]
+            return field.shown[labels[0].id] if labels else ABSTAIN
         case ScalarAnswer(value=value):
             return value
         case TextAnswer(text=written):
             return written
-        case SpanAnswer(spans=spans) if isinstance(question, LabelledQuestion):
-            return _entities(question, spans, index)
         case _:
             return ABSTAIN if field.form == "label" else None
-
-
-def _entities(question: LabelledQuestion, spans: Sequence[Span], index: TextIndex) -> list[dict[str, str]]:
-    """Entities in text order, each with as much context as tells it from others of the same wording."""
-    entities: list[dict[str, str]] = []
-    for span in sorted(spans, key=lambda s: (s.start, s.end)):
-        label = question.label(span.label)
-        if label is None or label.retired:
-            continue
-        before, after = _context(index, span.start, span.end)
-        quote = index.text[span.start : span.end]
-        entities.append({"quote": quote, "type": label.name, "before": before, "after": after})
-    return entities
 
 
 def _context(index: TextIndex, start: int, end: int) -> tuple[str, str]:
@@ -184,19 +236,36 @@ def _first_words(text: str, n: int) -> str:
     return text[:at]
 
 
+def _extra(contract: Contract, offered: Mapping[str, Offer]) -> str:
+    """The candidates that mentions of one text are linked to."""
+    shown = shown_candidates(offered, {field.question.id: field.key for field in contract.fields})
+    return f"\n\n{shown}" if shown else ""
+
+
+def _shortlists(contract: Contract, text: str) -> str:
+    """Of questions with very many labels those that are most like the text."""
+    blocks = []
+    for field in contract.fields:
+        if isinstance(field.question, LabelledQuestion) and is_long(field.question):
+            lines = [_label_line(field, label) for label in shortlist(field.question, text)]
+            blocks.append("\n".join([f"Labels for `{field.key}` that are most like this text:", *lines]))
+    return "".join(f"\n\n{block}" for block in blocks)
+
+
 def _turn(template: PromptTemplate, text: str, fields: Metadata, piece: tuple[int, int] = (0, 1)) -> str:
     i, n = piece
     part = f"Part {i + 1} of {n} of a longer text; answer about this part alone.\n" if n > 1 else ""
-    return fill(template.user, {"text": part + fenced(text), "fields": shown_fields(fields)})
+    beside = shown_fields(fields)
+    return fill(template.user, {"text": part + fenced(text, beside), "fields": beside})
 
 
 def _questions(contract: Contract, ontology: Ontology) -> str:
-    return "\n\n".join(
-        ["# Questions", *(_question(n, field, ontology) for n, field in enumerate(contract.fields, start=1))]
-    )
+    keys = {field.question.id: field.key for field in contract.fields}
+    told = [_question(n, field, ontology, keys) for n, field in enumerate(contract.fields, start=1)]
+    return "\n\n".join(["# Questions", *told])
 
 
-def _question(n: int, field: Field, ontology: Ontology) -> str:
+def _question(n: int, field: Field, ontology: Ontology, keys: Mapping[str, str]) -> str:
     question = field.question
     lines = [f"## {n}. {question.name} (property `{field.key}`)"]
     if question.instruction.strip():
@@ -205,20 +274,48 @@ def _question(n: int, field: Field, ontology: Ontology) -> str:
         other = ontology.question(question.depends_on.question)
         names = question.depends_on.labels
         if isinstance(other, LabelledQuestion):
-            found = [other.label(label_id) for label_id in names]
-            names = tuple(label.name for label in found if label is not None)
+            names = _outermost(other, names)
         wanted = " or ".join(f'"{name}"' for name in names)
         otherwise = f'"{ABSTAIN}"' if field.form == "label" else "null"
         title = other.name if other is not None else question.depends_on.question
         lines.append(f'Answer this only if "{title}" is {wanted}; otherwise write {otherwise}.')
-    lines += _demand(field)
+    lines += _demand(field, ontology, keys)
     if isinstance(question, LabelledQuestion):
-        lines.append("Types:" if field.form == "entities" else "Labels:")
-        lines += [_label_line(field, label) for label in question.active_labels]
+        lines += _labels(field, question)
     return "\n".join(lines)
 
 
-def _demand(field: Field) -> list[str]:
+def _labels(field: Field, question: LabelledQuestion) -> list[str]:
+    if is_long(question):
+        n = len(field.shown)
+        told = (
+            f"There are {n} labels. The {SHORTLIST} that are most like a text are listed after it; "
+            "another label may be named too if you know it."
+        )
+        return [told]
+    lines = ["Types:" if field.form in ("entities", "relations") else "Labels:"]
+    if isinstance(question, ChoiceQuestion) and question.is_nested:
+        lines[0] = "Labels, each with those it stands under; write the whole path:"
+    lines += [_label_line(field, label) for label in question.active_labels if label.id in field.shown]
+    # Labels that only group others are no answers, but what they mean is worth saying.
+    groups = [x for x in question.active_labels if x.id not in field.shown and x.definition.strip()]
+    if groups:
+        paths = question.shown_names
+        lines += ["Groups (no answers themselves):"]
+        lines += [f"- {paths[label.id]}: {' '.join(label.definition.split())}" for label in groups]
+    return lines
+
+
+def _outermost(question: LabelledQuestion, label_ids: Sequence[str]) -> tuple[str, ...]:
+    """Names of the labels of a condition; of nested ones only those that no other one of them stands above."""
+    paths = question.shown_names
+    found = [label for label in question.labels if label.id in label_ids]
+    outer = [label for label in found if label.parent not in label_ids]
+    below = len(outer) < len(found)
+    return tuple(f"{paths[label.id]}{' (or anything under it)' if below else ''}" for label in outer)
+
+
+def _demand(field: Field, ontology: Ontology, keys: Mapping[str, str]) -> list[str]:
     question = field.question
     null = " Write null if the text does not tell." if field.nullable else ""
     match field.form:
@@ -243,13 +340,32 @@ def _demand(field: Field) -> list[str]:
                 if getattr(question, "overlap", False)
                 else " Mentions never overlap."
             )
+            ids = "`id` numbers the mentions: E1, E2 and so on. " if field.with_ids else ""
+            links = (
+                " `link` is the number of the known entity that the mention means, as listed after the text, or 0 for none."
+                if field.with_links
+                else ""
+            )
             demand = (
                 "List every mention in the order of the text, one entry per occurrence; an empty list if there is none. "
-                "`quote` is copied character by character from the text and as short as the definition allows. "
+                f"{ids}`quote` is copied character by character from the text and as short as the definition allows. "
                 "If the same words occur more than once, `before` and `after` hold up to three words that stand right "
-                f"before and after this occurrence; otherwise they are empty.{overlap}"
+                f"before and after this occurrence; otherwise they are empty.{overlap}{links}"
             )
             return [demand]
+        case "relations":
+            assert isinstance(question, RelationQuestion)
+            demand = f"List every relation that the text states between mentions; an empty list if there is none.{null} "
+            return [demand + " ".join(shown_ends(question, _titles(ontology, keys)))]
+
+
+def _titles(ontology: Ontology, keys: Mapping[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
+    """Question id -> (its property, its labels' names)."""
+    return {
+        q.id: (keys[q.id], q.shown_names)
+        for q in ontology.active_questions
+        if isinstance(q, LabelledQuestion) and q.id in keys
+    }
 
 
 def _number_wanted(question: ScalarQuestion) -> str:
@@ -267,7 +383,8 @@ def _number_wanted(question: ScalarQuestion) -> str:
 
 def _label_line(field: Field, label: Label) -> str:
     key = field.label_keys.get(label.id)
-    name = label.name if key is None or key == label.name else f"`{key}` {label.name}"
+    shown = field.shown[label.id]
+    name = shown if key is None or key == shown else f"`{key}` {shown}"
     meaning = f": {' '.join(label.definition.split())}" if label.definition.strip() else ""
     also = f" (also called {', '.join(label.synonyms)})" if label.synonyms else ""
     return f"- {name}{also}{meaning}"
@@ -303,7 +420,11 @@ def _placeholder(field: Field) -> str:
         case "text":
             return '"<text>"'
         case "entities":
-            return '[{"quote": "<words of the text>", "type": "<type>", "before": "", "after": ""}, ...]'
+            ids = '"id": "E1", ' if field.with_ids else ""
+            link = ', "link": <number>' if field.with_links else ""
+            return f'[{{{ids}"quote": "<words of the text>", "type": "<type>", "before": "", "after": ""{link}}}, ...]'
+        case "relations":
+            return '[{"head": "<id>", "type": "<type>", "tail": "<id>"}, ...]'
 
 
 def output_tokens(ontology: Ontology, text_tokens: float) -> float:
@@ -318,11 +439,7 @@ def _expected_tokens(contract: Contract, text_tokens: float) -> float:
         question = field.question
         tokens += 16 + 2 * estimate_tokens(field.key)
         if isinstance(question, LabelledQuestion) and field.form in ("label", "names"):
-            longest = (
-                max(estimate_tokens(label.name) for label in question.active_labels)
-                if question.active_labels
-                else 1
-            )
+            longest = max(map(estimate_tokens, field.shown.values()), default=1)
             tokens += 4 * longest * (1 if field.form == "label" else 10)
         elif field.form == "booleans":
             tokens += sum(2 * estimate_tokens(key) + 6 for key in field.label_keys.values())
@@ -330,4 +447,6 @@ def _expected_tokens(contract: Contract, text_tokens: float) -> float:
             tokens += min(1_024.0, question.max_length / 2)
         elif field.form == "entities":
             tokens += 256 + 4 * text_tokens
+        elif field.form == "relations":
+            tokens += 128 + text_tokens
     return tokens

@@ -134,6 +134,27 @@ class Evidence:
         sure = self.label(kind, choices, label_id)
         return min(score, sure.value) if sure is not None and sure.value is not None else score
 
+    def relation(
+        self, parts: Sequence[tuple[Node | None, Mapping[str, str], str]], plain: Sequence[Node]
+    ) -> float | None:
+        """Score of a relation: the lowest over its parts.
+
+        Args:
+            parts: Nodes that name one of several (a type, the number of an entity), what they could name, and what
+                they name.
+            plain: Nodes without a known set of alternatives; the geometric mean of their tokens counts.
+        """
+        scores: list[float] = []
+        for node, choices, chosen in parts:
+            sure = self.label(node, choices, chosen) if node is not None else None
+            if sure is not None and sure.value is not None:
+                scores.append(sure.value)
+        for node in plain:
+            chances = list(self._logprobs(node))
+            if chances:
+                scores.append(_unit(math.exp(sum(chances) / len(chances))))
+        return min(scores, default=None)
+
     def spans(self, scores: Sequence[float | None], node: Node | None) -> Confidence | None:
         """Confidence of a list of mentions: the lowest over the mentions and over the list ending where it does."""
         known = [score for score in scores if score is not None]

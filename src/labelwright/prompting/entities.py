@@ -27,6 +27,7 @@ _QUOTE_KEYS = (
     "value",
 )
 _TYPE_KEYS = ("type", "label", "class", "category", "entity_type", "entity_group", "tag", "kind", "entity")
+_LINK_KEYS = ("link", "entity_id", "linked_to", "kb_id", "candidate")
 _BEFORE_KEYS = ("before", "left", "context_before")
 _AFTER_KEYS = ("after", "right", "context_after")
 _NOTHING = re.compile(
@@ -56,6 +57,8 @@ class Claimed:
     after: str = ""
     quote_node: Node | None = None
     type_node: Node | None = None
+    said_id: str = ""
+    link_node: Node | None = None
 
 
 def claims_of(node: Node, names: LabelNames, only: Label | None) -> tuple[list[Claimed], list[Problem]]:
@@ -107,9 +110,16 @@ def claims_of(node: Node, names: LabelNames, only: Label | None) -> tuple[list[C
                 after.text if after is not None and after.kind == "string" else "",
                 quote,
                 kind,
+                _id_of(whole),
+                _member(whole, _LINK_KEYS),
             )
         )
     return claims, problems
+
+
+def _id_of(whole: Node) -> str:
+    said = _member(whole, ("id", "mention_id"))
+    return said.text.strip() if said is not None and said.kind in ("string", "word") else ""
 
 
 def label_problem(names: LabelNames, said: str) -> Problem | tuple[Label, Problem | None]:

@@ -130,6 +130,8 @@ def _lone(each: Field, parsed: Parsed) -> Node | None:
 def _unwrapped(each: Field, node: Node) -> Node | None:
     """The node itself when it is a value for the field, its inside when it is a wrapper, None when it is neither."""
     if node.kind == "array":
+        if each.form == "relations":
+            return node
         if each.form == "entities":
             entities = [e for e in node.elements if e.kind != "word" or not e.complete]
             if len(node.elements) == 1 and node.elements[0].kind == "object":

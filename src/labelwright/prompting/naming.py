@@ -12,7 +12,7 @@ from typing import Literal
 
 from rapidfuzz import fuzz, process
 
-from labelwright.core.ontology import Label, LabelledQuestion
+from labelwright.core.ontology import PATH_SEPARATOR, Label, LabelledQuestion
 
 ABSTAIN = "__none__"
 """What a model writes when no label of a single choice fits."""
@@ -78,17 +78,22 @@ class LabelNames:
         self._exact: dict[str, Label] = {}
         self._folded: dict[str, set[str]] = {}
         self._by_id = {label.id: label for label in question.labels}
-        active = question.active_labels
+        active, shown = question.active_labels, question.shown_names
+        nested = any(label.parent is not None for label in active)
         for names in (
-            [(label.name, label) for label in active],
+            [(shown[label.id], label) for label in active],
             [(label.id, label) for label in active],
             [(synonym, label) for label in active for synonym in label.synonyms],
+            # Of nested labels also the last name alone, and the path with other separators.
+            [(name, label) for label in active for name in _short_of(label, shown)] if nested else [],
         ):
             # A name beats an id, an id beats a synonym: what the prompt showed comes first.
             folded: dict[str, set[str]] = {}
             for name, label in names:
-                self._exact.setdefault(name, label)
                 folded.setdefault(normalised(name), set()).add(label.id)
+            for name, label in names:
+                if len(folded[normalised(name)]) == 1 or not nested:
+                    self._exact.setdefault(name, label)
             for name_folded, ids in folded.items():
                 self._folded.setdefault(name_folded, ids)
         self._folded.pop("", None)
@@ -175,6 +180,10 @@ class LabelNames:
         if (set(folded.split()) ^ set(normalised(label.name).split())) & _DENIALS:
             return Match("unknown")
         return Match("fuzzy", label)
+
+
+def _short_of(label: Label, shown: dict[str, str]) -> tuple[str, str]:
+    return label.name, shown[label.id].replace(PATH_SEPARATOR, " ")
 
 
 def _pieces(said: str) -> Iterable[str]:

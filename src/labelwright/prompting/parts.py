@@ -18,6 +18,7 @@ from labelwright.core.problem import Problem
 from labelwright.core.project import PromptTemplate
 from labelwright.prompting.ask import MAX_OUTPUT_TOKENS, Example, ask, output_tokens
 from labelwright.prompting.chunk import Measure, chunks
+from labelwright.prompting.linking import KnowledgeLists
 from labelwright.prompting.merge import Piece, Said, merge
 from labelwright.prompting.read import read
 from labelwright.prompting.template import shown_fields
@@ -96,6 +97,7 @@ class Cutter:
         decoding: Decoding,
         context_tokens: int | None = None,
         measure: Measure | None = None,
+        lists: KnowledgeLists = {},  # noqa: B006 - never changed
     ) -> None:
         """Prepare.
 
@@ -105,9 +107,10 @@ class Cutter:
             decoding: Says how questions are grouped, how large pieces are, how much they overlap, how many samples.
             context_tokens: What the model takes, prompt and answer together; None where unknown.
             measure: Counts tokens as the model does; the estimate when None.
+            lists: Indexed lists of entities, for questions whose spans are linked.
         """
         self._ontology, self._template, self._decoding = ontology, template, decoding
-        self._context, self._measure = context_tokens, measure
+        self._context, self._measure, self._lists = context_tokens, measure, lists
         self._groups = groups_of(ontology, decoding)
         self._fixed: dict[tuple[tuple[str, ...], tuple[str, ...]], float] = {}
 
@@ -143,7 +146,8 @@ class Cutter:
             if len(self._fixed) > _MOST_KNOWN:
                 self._fixed.clear()
             (empty,) = ask(
-                asked, "", template=self._template, examples=examples, model="", decoding=self._decoding, piece=(0, 2)
+                asked, "", template=self._template, examples=examples, model="", decoding=self._decoding, piece=(0, 2),
+                lists=self._lists,
             )  # fmt: skip
             self._fixed[key] = sum(self._count(message.content) + 4 for message in empty.messages)
         return self._fixed[key]
@@ -180,6 +184,7 @@ def ask_part(
     model: str,
     decoding: Decoding,
     fields: Metadata = {},  # noqa: B006 - never changed
+    lists: KnowledgeLists = {},  # noqa: B006 - never changed
 ) -> Request:
     """The request of one part of an asset."""
     part = layout.parts[number]
@@ -190,12 +195,19 @@ def ask_part(
     (request,) = ask(
         part_ontology(ontology, part.questions, part.sample), text[part.start : part.end],
         template=template, examples=examples, model=model, decoding=decoding, fields=fields, piece=layout.place(number),
+        lists=lists,
     )  # fmt: skip
     return request
 
 
 def read_part(
-    ontology: Ontology, text: str, layout: Layout, number: int, replies: Sequence[Reply], decoding: Decoding
+    ontology: Ontology,
+    text: str,
+    layout: Layout,
+    number: int,
+    replies: Sequence[Reply],
+    decoding: Decoding,
+    lists: KnowledgeLists = {},  # noqa: B006 - never changed
 ) -> Reading:
     """What one part came to; offsets are those of its piece.
 
@@ -206,6 +218,7 @@ def read_part(
         number: Which part.
         replies: Its replies, the repair last. One made by `no_reply` stands for a part that got none.
         decoding: What was asked with; decides which confidence is read.
+        lists: The lists of entities that the part was asked with.
     """
     part = layout.parts[number]
     kept = [reply for reply in replies if not reply.finish.startswith(FAILED)]
@@ -214,7 +227,7 @@ def read_part(
         problem = Problem(where="reply", code=cause, message=said or "the endpoint gave no answer")
         return Reading(answers=Answers(), problems=(problem,))
     asked = part_ontology(ontology, part.questions)
-    return read(asked, text[part.start : part.end], kept, scorer=decoding.confidence)
+    return read(asked, text[part.start : part.end], kept, lists, scorer=decoding.confidence)
 
 
 def no_reply(code: str, message: str, usage: Usage, attempts: int) -> Reply:
@@ -246,11 +259,16 @@ def put_together(ontology: Ontology, text: str, layout: Layout, readings: Mappin
 
 
 def read_parts(
-    ontology: Ontology, text: str, layout: Layout, replies: Mapping[int, Sequence[Reply]], decoding: Decoding
+    ontology: Ontology,
+    text: str,
+    layout: Layout,
+    replies: Mapping[int, Sequence[Reply]],
+    decoding: Decoding,
+    lists: KnowledgeLists = {},  # noqa: B006 - never changed
 ) -> Reading:
     """Turn the replies to all parts (part number -> its replies) into one reading."""
     readings = {
-        number: read_part(ontology, text, layout, number, replies.get(number, ()), decoding)
+        number: read_part(ontology, text, layout, number, replies.get(number, ()), decoding, lists)
         for number in range(len(layout.parts))
     }
     return put_together(ontology, text, layout, readings)

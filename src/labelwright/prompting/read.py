@@ -6,23 +6,42 @@ taken is reported as a `Problem` at its place, and half an answer is never taken
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from labelwright.core.answer import Answer, Answers, ChoiceAnswer, ScalarAnswer, Span, SpanAnswer, TextAnswer
+from labelwright.core.answer import (
+    Answer,
+    Answers,
+    ChoiceAnswer,
+    RelationAnswer,
+    ScalarAnswer,
+    Span,
+    SpanAnswer,
+    TextAnswer,
+)
 from labelwright.core.conform import is_asked
 from labelwright.core.exchange import Reply
-from labelwright.core.ontology import ChoiceQuestion, Ontology, ScalarQuestion, SpanQuestion, TextQuestion
+from labelwright.core.ontology import (
+    PATH_SEPARATOR,
+    ChoiceQuestion,
+    Ontology,
+    RelationQuestion,
+    ScalarQuestion,
+    SpanQuestion,
+    TextQuestion,
+)
 from labelwright.core.predictor import Confidence, Reading, Scoring
 from labelwright.core.problem import Problem, excerpt
 from labelwright.prompting.align import Mention, TextIndex, align
 from labelwright.prompting.confidence import Evidence, seed_top5
 from labelwright.prompting.contract import Contract, Field, contract_of
 from labelwright.prompting.entities import Claimed, claims_of, label_problem, lines_of, says_nothing
+from labelwright.prompting.linking import KnowledgeLists, Offer, offers
 from labelwright.prompting.locate import located
 from labelwright.prompting.marked import align_marked, looks_marked
 from labelwright.prompting.parse import Node, Parsed, parse
 from labelwright.prompting.plain import is_refusal, plain_value, same_words
+from labelwright.prompting.relations import Mentions, relations_of
 from labelwright.prompting.values import boolean_of, is_null, number_of, percent_of
 
 _SPAN_IDS = uuid.UUID("6ba3f1a2-6e0e-5f5c-9b6b-0d6a52a2f3c1")
@@ -40,31 +59,42 @@ _DENIAL = re.compile(
 _MAX_PROSE = 400
 
 
-def read(ontology: Ontology, text: str, replies: Sequence[Reply], *, scorer: Scoring = "auto") -> Reading:
+def read(
+    ontology: Ontology,
+    text: str,
+    replies: Sequence[Reply],
+    lists: KnowledgeLists = {},  # noqa: B006 - never changed
+    *,
+    scorer: Scoring = "auto",
+) -> Reading:
     """Turn the replies to `ask` into answers.
 
     Args:
         ontology: The version that was asked.
         text: The text that was asked about.
         replies: One reply per request, in order. A question answered twice keeps the first answer.
+        lists: The lists of entities that `ask` was given.
         scorer: Which confidence to read; must be what was asked for, see `core.predictor.Scoring`.
 
     Problems:
         no_reply, refused, cut_reply, missing_answer, abstained, not_asked, wrong_kind, unknown_label,
         retired_label, ambiguous_label, fuzzy_label (the answer is kept), label_in_prose (the answer is kept),
         too_many_labels, missing_label, not_a_number, not_an_integer, out_of_bounds, not_a_boolean, too_long, not_found,
-        repeated_mention, spans_overlap, missing_quote, too_many_entities, duplicate_key, ignored_key, rewritten,
-        huge_reply, too_deep, no_logprobs, bad_confidence.
+        repeated_mention, spans_overlap, missing_quote, too_many_entities, unknown_entity (the span is kept without a
+        link), not_a_leaf, missing_end, unknown_end, wrong_end, ambiguous_end, self_relation, duplicate_relation,
+        not_a_relation, too_many_relations, duplicate_key, ignored_key, rewritten, huge_reply, too_deep,
+        no_logprobs, bad_confidence.
     """
     contract = contract_of(ontology, scorer == "verbal")
     index = TextIndex(text)
+    offered = offers(ontology, text, lists)
     answers: dict[str, Answer] = {}
     confidence: dict[str, Confidence] = {}
     problems: list[Problem] = []
     if not replies:
         problems.append(Problem(where="reply", code="no_reply", message="there is no reply to read"))
     for reply in replies:
-        reader = _Reader(contract, index, reply, scorer)
+        reader = _Reader(contract, index, reply, offered, scorer)
         reader.read()
         problems += reader.problems
         for question_id, answer in reader.answers.items():
@@ -113,6 +143,8 @@ def _settled(
             continue
         if question.id in answers:
             kept[question.id] = answers[question.id]
+            if isinstance(kept[question.id], RelationAnswer):
+                _drop_dangling(question.id, kept, problems)
         elif question.id not in explained and not unread:
             message = f"the reply does not answer {question.name!r}"
             problems.append(Problem(where=question.id, code="missing_answer", message=message))
@@ -120,9 +152,28 @@ def _settled(
     return Reading(answers=Answers.of(kept), confidence=sure, problems=tuple(problems))
 
 
+def _drop_dangling(question_id: str, kept: dict[str, Answer], problems: list[Problem]) -> None:
+    """Relations whose ends are not among the kept spans: another reply, or a question that is not asked."""
+    answer = kept[question_id]
+    assert isinstance(answer, RelationAnswer)
+    spans = {s.id for other in kept.values() if isinstance(other, SpanAnswer) for s in other.spans}
+    whole = tuple(r for r in answer.relations if r.from_id in spans and r.to_id in spans)
+    for position, relation in enumerate(answer.relations):
+        if relation not in whole:
+            where = f"{question_id}/relations/{position}"
+            message = "it joins a mention that was not taken"
+            problems.append(Problem(where=where, code="unknown_end", message=message))
+    kept[question_id] = RelationAnswer(relations=whole)
+
+
 def _says_none(answer: Answer) -> bool:
     match answer:
-        case ChoiceAnswer(labels=()) | SpanAnswer(spans=()) | TextAnswer(text=""):
+        case (
+            ChoiceAnswer(labels=())
+            | SpanAnswer(spans=())
+            | TextAnswer(text="")
+            | RelationAnswer(relations=())
+        ):
             return True
         case _:
             return False
@@ -135,7 +186,9 @@ class _Reader:
     contract: Contract
     index: TextIndex
     reply: Reply
+    offered: Mapping[str, Offer]
     scorer: Scoring = "auto"
+    mentions: Mentions = field(default_factory=Mentions)
     answers: dict[str, Answer] = field(default_factory=dict)
     confidence: dict[str, Confidence] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -228,6 +281,8 @@ class _Reader:
                 self.text(each, question, node)
             case SpanQuestion(), _:
                 self.spans(each, question, node)
+            case RelationQuestion(), _:
+                self.relations(each, question, node)
 
     def single(self, each: Field, node: Node) -> None:
         assert each.names is not None
@@ -241,6 +296,9 @@ class _Reader:
                 self.problems.append(found.under(each.question.id))
                 continue
             label, note = found
+            if label.id not in each.shown:
+                self.not_a_leaf(each, label.name)
+                continue
             if note is not None:
                 self.problems.append(note.under(each.question.id))
             chosen.setdefault(label.id, leaf)
@@ -250,16 +308,24 @@ class _Reader:
         elif chosen:
             label_id, leaf = next(iter(chosen.items()))
             self.answers[each.question.id] = ChoiceAnswer(labels=(label_id,))
-            self.sure(each, self.evidence.label(leaf, _choices(each), label_id))
+            self.sure(each, self.evidence.label(leaf, each.shown, label_id))
         elif not said:
             self.refuse(each, "abstained", "the model gave no label")
+
+    def not_a_leaf(self, each: Field, name: str) -> None:
+        message = f"{excerpt(name)!r} has labels under it, and only those can be answers"
+        self.refuse(each, "not_a_leaf", message)
 
     def prose(self, each: Field, said: str) -> bool:
         """Take the one label that a short sentence names, if it denies nothing."""
         assert each.names is not None
-        if len(said) > _MAX_PROSE:
+        # A path that does not exist is no sentence about the label it begins with.
+        is_path = (
+            PATH_SEPARATOR in said and isinstance(each.question, ChoiceQuestion) and each.question.is_nested
+        )
+        if len(said) > _MAX_PROSE or is_path:
             return False
-        named = each.names.mentioned(said)
+        named = [label for label in each.names.mentioned(said) if label.id in each.shown]
         if len(named) != 1 or _DENIAL.search(said):
             return False
         self.answers[each.question.id] = ChoiceAnswer(labels=(named[0].id,))
@@ -293,12 +359,16 @@ class _Reader:
                     self.problems.append(found.under(f"{question.id}/labels"))
                 continue
             label, note = found
+            if label.id not in each.shown:
+                refused = True
+                self.not_a_leaf(each, label.name)
+                continue
             if note is not None:
                 self.problems.append(note.under(f"{question.id}/labels"))
             chosen.setdefault(label.id, leaf)
         if chosen or not refused:
             self.answers[question.id] = ChoiceAnswer(labels=_in_order(question, chosen))
-            self.sure(each, self.evidence.names(node, list(chosen.values()), _choices(each), list(chosen)))
+            self.sure(each, self.evidence.names(node, list(chosen.values()), each.shown, list(chosen)))
 
     def booleans(self, each: Field, question: ChoiceQuestion, node: Node) -> None:
         assert each.names is not None
@@ -314,6 +384,10 @@ class _Reader:
                     self.problems.append(found.under(f"{question.id}/labels"))
                     continue
                 label_id = found[0].id
+                if label_id not in each.shown:
+                    refused += 1
+                    self.not_a_leaf(each, found[0].name)
+                    continue
             truth = boolean_of(value.text) if value.kind in ("string", "word") else None
             if truth is None:
                 refused += 1
@@ -321,7 +395,7 @@ class _Reader:
                 self.problem(f"{question.id}/labels/{label_id}", "not_a_boolean", message)
                 continue
             said[label_id] = (truth, value)
-        missing = [label.id for label in question.active_labels if label.id not in said]
+        missing = [label.id for label in question.choosable if label.id not in said]
         if not said:
             if not refused:
                 self.refuse(each, "missing_answer", "no label is judged")
@@ -405,20 +479,61 @@ class _Reader:
                     "spans_overlap": f"{excerpt(claim.quote)!r} overlaps another mention",
                 }[place]
                 self.problem(f"{question.id}/spans/{claim.position}", place, message)
+                self.mentions.refused.add(claim.said_id.casefold())
                 continue
-            score = self.evidence.span(claim.quote_node, claim.type_node, _choices(each), claim.label.id)
+            link, linked = self.link(each, claim)
+            score = self.evidence.span(claim.quote_node, claim.type_node, each.shown, claim.label.id)
+            if score is not None and linked is not None:
+                score = min(score, linked)
             span = Span(
                 id=span_id(question.id, place.start, place.end, claim.label.id),
                 label=claim.label.id,
                 start=place.start,
                 end=place.end,
+                link=link,
                 alignment=place.tier,
                 score=score,
             )
             spans.append((span, claim))
+            self.mentions.add(question.id, claim.said_id, claim.quote, span)
         spans.sort(key=lambda pair: (pair[0].start, pair[0].end, pair[0].label))
         self.answers[question.id] = SpanAnswer(spans=tuple(span for span, _ in spans))
         self.sure(each, self.evidence.spans([span.score for span, _ in spans], node))
+
+    def link(self, each: Field, claim: Claimed) -> tuple[str | None, float | None]:
+        """The entity a mention is said to mean, and how sure that is."""
+        offer, node = self.offered.get(each.question.id), claim.link_node
+        if offer is None or node is None or node.kind not in ("string", "word"):
+            return None, None
+        found = offer.link_of(node.text)
+        if isinstance(found, Problem):
+            self.problems.append(found.under(f"{each.question.id}/spans/{claim.position}/link"))
+            return None, None
+        numbers = range(len(offer.candidates) + 1)
+        said = int(node.text) if node.text.isascii() and node.text.isdigit() else -1
+        sure = self.evidence.number(node, said, numbers) if said in numbers else None
+        return found, sure.value if sure is not None else None
+
+    # -- relations -------------------------------------------------------------------------------------------------
+
+    def relations(self, each: Field, question: RelationQuestion, node: Node) -> None:
+        assert each.names is not None
+        if node.kind in ("string", "word") and (says_nothing(node.text) or not node.text.strip()):
+            node = Node("array", node.start, node.end, complete=True)
+        found, problems = relations_of(question, each.names, node, self.mentions)
+        self.problems += [p.under(f"{question.id}/relations") for p in problems]
+        ids = {said: said for said in self.mentions.by_id}
+        relations = []
+        for one in found:
+            ends = [
+                (end, ids, end.text.casefold()) for end in (one.head, one.tail) if end.text.casefold() in ids
+            ]
+            parts = [(one.kind, each.shown, one.relation.label), *ends]
+            plain = [end for end in (one.head, one.tail) if end.text.casefold() not in ids]
+            relations.append(one.relation.model_copy(update={"score": self.evidence.relation(parts, plain)}))
+        self.answers[question.id] = RelationAnswer(relations=tuple(relations))
+        sure = self.evidence.spans([relation.score for relation in relations], node)
+        self.sure(each, sure.model_copy(update={"scorer": "relation_min"}) if sure is not None else None)
 
     # -- replies without JSON ----------------------------------------------------------------------------------------
 
@@ -524,12 +639,6 @@ def _taken_out(parsed: Parsed, key: str) -> Node | None:
 def span_id(question_id: str, start: int, end: int, label_id: str) -> str:
     """A span's id: the same span of the same question always has the same one."""
     return str(uuid.uuid5(_SPAN_IDS, f"{question_id}|{start}|{end}|{label_id}"))
-
-
-def _choices(each: Field) -> dict[str, str]:
-    """Label id -> name as the prompt shows it."""
-    labels = getattr(each.question, "active_labels", ())
-    return {label.id: label.name for label in labels}
 
 
 def _in_order(question: ChoiceQuestion, chosen: dict[str, Node]) -> tuple[str, ...]:

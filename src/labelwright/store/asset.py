@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from labelwright.core.asset import Asset, Status
+from labelwright.core.flags import find_all, kinds_in, kinds_of, mask_of
 from labelwright.core.project import ProjectSettings
 from labelwright.core.workflow import Facts, is_open, status
 from labelwright.store import tables as t
@@ -18,12 +19,18 @@ SKIPPED_LAST = 10.0
 
 
 def order_key(
-    order: str, confidence: float | None, shuffle: float, *, skipped: bool, audit_first: bool | None = None
+    order: str,
+    confidence: float | None,
+    shuffle: float,
+    *,
+    skipped: bool,
+    audit_first: bool | None = None,
+    flags: int | None = None,
 ) -> float:
     """The place of an asset in the main stream; smaller comes first.
 
-    Mirrors `core.queue.arrange`: by confidence, then those without one in shuffled order, then skipped ones. One number
-    per asset, so that one index serves the queue. `audit_first` is None unless the asset was drawn for an audit.
+    Mirrors `core.queue.arrange`: predicted flagged ones, by confidence, then those without one in shuffled order, then
+    skipped ones. One number per asset, so that one index serves the queue. `audit_first` is None unless the asset was drawn for an audit.
     """
     if audit_first is not None:
         key = shuffle - 1.0 if audit_first else shuffle
@@ -32,7 +39,7 @@ def order_key(
     elif order == "random":
         key = shuffle
     else:
-        key = confidence if confidence is not None else 1.0 + shuffle
+        key = confidence - bool(flags) if confidence is not None else 1.0 + shuffle
     return key + (SKIPPED_LAST if skipped else 0.0)
 
 
@@ -52,7 +59,8 @@ def order_expression(order: str) -> Any:
     elif order == "random":
         base = a.shuffle
     else:
-        base = sa.func.coalesce(a.confidence, 1.0 + a.shuffle)
+        flagged = sa.case((sa.func.coalesce(a.flags, 0) != 0, 1.0), else_=0.0)
+        base = sa.func.coalesce(a.confidence - flagged, 1.0 + a.shuffle)
     base = sa.case((a.audit_above.is_(None), base), (a.audit_first, a.shuffle - 1.0), else_=a.shuffle)
     return base + sa.case((a.status == "skipped", SKIPPED_LAST), else_=0.0)
 
@@ -146,6 +154,7 @@ def _refresh(
             a.acceptance_id,
             a.audit_above,
             a.audit_first,
+            a.flags,
         )
         .where(a.id.in_(ids))
         .order_by(a.id)
@@ -184,7 +193,7 @@ def _refresh(
             "status": stage, "open": is_open(stage, audit=audit), "annotations": len(authors[row.id]), "updated_at": at,
             "order_key": order_key(
                 settings.order, confidence, row.shuffle, skipped=stage == "skipped",
-                audit_first=row.audit_first if audit else None,
+                audit_first=row.audit_first if audit else None, flags=row.flags,
             ), **new,
         }  # fmt: skip
         updates.setdefault(tuple(sorted(values)), []).append(
@@ -221,7 +230,49 @@ def asset_from(row: Any, text: str | None = None, metadata: dict[str, Any] | Non
         status=row.status,
         batch=row.batch,
         confidence=row.confidence,
+        flags=None if row.flags is None else kinds_in(row.flags),
     )
+
+
+IS_UNFLAGGED = t.asset.c.flags == 0
+"""Condition of assets that were looked at and have no flag: only their answers may be accepted without a person."""
+
+
+def flags_of(text: str, metadata: Mapping[str, Any]) -> int:
+    """What is stored as the flags of an asset with this content."""
+    return mask_of(kinds_of(find_all(text, metadata)))
+
+
+def look(
+    tx: Tx, project_id: int, settings: ProjectSettings, limit: int, *, anew: bool = False, after: int = 0
+) -> int:
+    """Look for flags in up to `limit` assets that nobody looked at (all, from id `after` on, with `anew`).
+
+    Returns the id of the last one; 0 when none is left.
+    """
+    a = t.asset.c
+    rows = tx.execute(
+        sa.select(a.id, a.flags, t.asset_content.c.text, t.asset_content.c.metadata)
+        .join(t.asset_content, t.asset_content.c.asset_id == a.id)
+        .where(a.project_id == project_id, a.id > after, *([] if anew else [a.flags.is_(None)]))
+        .order_by(a.id)
+        .limit(limit)
+        .with_for_update(of=t.asset)
+    ).all()
+    change, found = 0, []
+    for row in rows:
+        flags = flags_of(row.text, row.metadata)
+        change += (flags != 0) - bool(row.flags)
+        if flags != row.flags:
+            found.append({"b_id": row.id, "b_flags": flags})
+    if found:
+        tx.execute(_update(("flags",)), found)
+        flagged = [each["b_id"] for each in found]
+        tx.execute(
+            t.asset.update().where(a.id.in_(flagged)).values(order_key=order_expression(settings.order))
+        )
+    count(tx, project_id, {"flagged": change})
+    return rows[-1].id if rows else 0
 
 
 def get(tx: Tx, project_id: int, asset_id: int) -> Asset | None:

@@ -104,7 +104,7 @@ def keep(
         confidence = readings[row.id].lowest
         order = order_key(
             project.settings.order, confidence, row.shuffle, skipped=stage == "skipped",
-            audit_first=row.audit_first if row.audit_above is not None else None,
+            audit_first=row.audit_first if row.audit_above is not None else None, flags=row.flags,
         )  # fmt: skip
         changes.append(
             {"key": row.id, "now": made[row.id], "sure": confidence, "stage": stage, "place": order}
@@ -134,7 +134,7 @@ def _still_open(tx: Tx, asset_ids: Sequence[int]) -> Sequence[Any]:
         ~_IS_LOCAL,
     )
     return tx.execute(
-        sa.select(a.id, a.status, a.shuffle, a.audit_above, a.audit_first)
+        sa.select(a.id, a.status, a.shuffle, a.audit_above, a.audit_first, a.flags)
         .where(a.id.in_(asset_ids), a.open.is_(True), a.annotations == 0, a.acceptance_id.is_(None), ~foreign)
         .order_by(a.id)
         .with_for_update()
@@ -145,6 +145,7 @@ def _drop_replaced(tx: Tx, made: Mapping[int, int]) -> None:
     p = t.prediction.c
     used = [
         sa.exists().where(t.annotation.c.asset_id == p.asset_id, t.annotation.c.prediction_id == p.id),
+        sa.exists().where(t.annotation.c.asset_id == p.asset_id, t.annotation.c.withheld_id == p.id),
         sa.exists().where(t.draft.c.asset_id == p.asset_id),
         # Somebody may be looking at it right now and submit with its id.
         sa.exists().where(t.lease.c.asset_id == p.asset_id),

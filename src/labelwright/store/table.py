@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from labelwright.core.answer import Answers
 from labelwright.core.errors import Invalid
+from labelwright.core.flags import KINDS, mask_of
 from labelwright.store import tables as t
 from labelwright.store.db import Tx
 
@@ -34,6 +35,9 @@ def conditions(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> list[sa.Co
         found.append(a.batch == wanted["batch"])
     if "gold" in wanted:
         found.append(a.gold.is_(bool(wanted["gold"])))
+    if "flag" in wanted:
+        wanted_bits = mask_of(KINDS if wanted["flag"] == "any" else (wanted["flag"],))
+        found.append(sa.func.coalesce(a.flags, 0).op("&")(wanted_bits) != 0)
     if wanted.get("text"):
         pattern = "%" + wanted["text"].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         found.append(

@@ -181,6 +181,7 @@ asset = Table(
     Column("audit_above", sa.Float),  # drawn for an audit, at random from this confidence on
     Column("audit_first", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
     Column("gold", sa.Boolean, nullable=False, default=False),
+    Column("flags", sa.Integer),  # core.flags.mask_of what was found in it; None: not looked at yet
     Column("updated_at", Utc, nullable=False),
     UniqueConstraint("project_id", "external_id"),
     Index("ix_asset_project_id_sha256", "project_id", "sha256"),
@@ -232,6 +233,12 @@ annotation = Table(
     Column("active_ms", BigId, nullable=False, default=0),
     Column("idle_ms", BigId, nullable=False, default=0),
     Column("wait_ms", BigId, nullable=False, default=0),
+    Column("arm", sa.String(10)),  # core.arms: shown | hidden; None outside of the experiment
+    Column("withheld_id", BigId),  # the prediction that was not shown to a person of the hidden arm
+    # Of the prediction it judges, shown or withheld; kept here so that the economics read one table.
+    Column("judged_run_id", BigId),
+    Column("judged_predictor", sa.String(64)),
+    Column("judged_usd", sa.Float),
     Column(
         "request_sha256", sa.String(64), nullable=False
     ),  # same id with another body is a conflict, not a repeat
@@ -279,6 +286,35 @@ take_count = Table(  # how many assets each person was handed: decides which str
     Column("project_id", BigId, ForeignKey("project.id"), primary_key=True),
     Column("user_id", BigId, ForeignKey("user.id"), primary_key=True),
     Column("n", BigId, nullable=False, default=0),
+)
+
+arm = Table(  # drawn once per person and asset, when it is first handed out with a suggestion
+    "arm",
+    metadata,
+    Column("asset_id", BigId, ForeignKey("asset.id"), primary_key=True),
+    Column("user_id", BigId, ForeignKey("user.id"), primary_key=True),
+    _project(),
+    Column("arm", sa.String(10), nullable=False),
+    Index("ix_arm_project_id_user_id", "project_id", "user_id"),
+)
+verdict = Table(  # core.economics.judge of every submission that counts; derived, so it can be made anew
+    "verdict",
+    metadata,
+    Column("annotation_id", sa.String(64), ForeignKey("annotation.id"), primary_key=True),
+    Column("question", sa.String(64), primary_key=True),
+    Column("label", sa.String(64), primary_key=True),
+    Column("project_id", BigId, nullable=False),
+    Column("author_id", BigId, nullable=False),
+    Column("run_id", BigId),
+    Column("predictor_sha256", sa.String(64)),
+    Column("arm", sa.String(10)),
+    Column("accepted", sa.Integer, nullable=False),
+    Column("corrected", sa.Integer, nullable=False),
+    Column("rejected", sa.Integer, nullable=False),
+    Column("added", sa.Integer, nullable=False),
+    Column("final", sa.Integer, nullable=False),
+    Column("correct", sa.Integer, nullable=False),
+    Index("ix_verdict_project_id", "project_id"),
 )
 
 # --- models' work -----------------------------------------------------------------------------------------------
@@ -446,6 +482,18 @@ acceptance = Table(  # "everything above this confidence counts as answered", an
 
 # --- work in the background -------------------------------------------------------------------------------------
 
+knowledge = (
+    Table(  # lists of entities that spans are linked to; the entities themselves lie in a blob of that name
+        "knowledge",
+        metadata,
+        Column("project_id", BigId, ForeignKey("project.id"), primary_key=True),
+        Column("sha256", sa.String(64), primary_key=True),
+        Column("name", sa.String(300), nullable=False),
+        Column("entities", sa.Integer, nullable=False),
+        Column("created_by", BigId, ForeignKey("user.id")),
+        Column("created_at", Utc, nullable=False),
+    )
+)
 upload = Table(
     "upload",
     metadata,

@@ -13,7 +13,7 @@ from labelwright.core.ontology import ChoiceQuestion, Question, ScalarQuestion
 from labelwright.core.queue import EVERYTHING
 from labelwright.core.workflow import Facts, is_open, status
 from labelwright.store import tables as t
-from labelwright.store.asset import count, order_expression
+from labelwright.store.asset import IS_UNFLAGGED, count, order_expression
 from labelwright.store.db import Tx, inserted_id
 
 LOCAL = "local"
@@ -140,7 +140,7 @@ def draw(tx: Tx, asset_ids: Sequence[int], above: float, *, first: bool, order: 
 def waiting_audits(tx: Tx, project_id: int) -> int:
     """Assets that were drawn to be audited first and nobody answered yet."""
     a = t.asset.c
-    waits = [a.project_id == project_id, a.open.is_(True), a.order_key < 0, a.annotations == 0]
+    waits = [a.project_id == project_id, a.open.is_(True), a.order_key < 0, a.audit_first, a.annotations == 0]
     return int(tx.execute(sa.select(sa.func.count()).where(*waits)).scalar_one())
 
 
@@ -150,7 +150,11 @@ def drop_audits(tx: Tx, project_id: int, order: str) -> int:
     ids = list(
         tx.execute(
             sa.select(a.id).where(
-                a.project_id == project_id, a.open.is_(True), a.order_key < 0, a.annotations == 0
+                a.project_id == project_id,
+                a.open.is_(True),
+                a.order_key < 0,
+                a.audit_first,
+                a.annotations == 0,
             )
         ).scalars()
     )
@@ -223,7 +227,10 @@ def audits_above(tx: Tx, project_id: int, key: str, above: float) -> tuple[int, 
 
 
 def to_accept(tx: Tx, project_id: int, key: str, above: float, after: int, limit: int) -> list[Any]:
-    """The next assets an acceptance covers, by rising id: rows of `id`, `audit_above`."""
+    """The next assets an acceptance covers, by rising id: rows of `id`, `audit_above`.
+
+    Flagged ones, and those nobody looked at for flags, are left for people: their text may have chosen the answer.
+    """
     a = t.asset.c
     return list(
         tx.execute(
@@ -231,6 +238,7 @@ def to_accept(tx: Tx, project_id: int, key: str, above: float, after: int, limit
             .select_from(t.asset.join(t.prediction, t.prediction.c.id == a.prediction_id))
             .where(
                 a.project_id == project_id, a.status == "predicted", a.confidence >= above, a.id > after,
+                IS_UNFLAGGED,
                 _of(key),
             )
             .order_by(a.id)

@@ -72,7 +72,7 @@ def next_in(
     leave_out: Sequence[int],
     limit: int,
 ) -> list[Any]:
-    """The next assets of a stream that this person may be handed: rows of `id`, `confidence`, `audit_above`.
+    """The next assets of a stream that this person may be handed: rows of `id`, `confidence`, `audit_above`, `flags`.
 
     Open; not answered or skipped by them; and fewer people hold or answered it than are wanted. One index walk: it
     stops at the first hits, so its cost does not grow with the project.
@@ -97,7 +97,7 @@ def _next_in(stream: Stream, several: bool) -> sa.Select[Any]:
         .scalar_subquery()
     )
     skipped = sa.exists().where(t.skip.c.asset_id == a.id, t.skip.c.user_id == me)
-    query = sa.select(a.id, a.confidence, a.audit_above).where(
+    query = sa.select(a.id, a.confidence, a.audit_above, a.flags).where(
         a.project_id == sa.bindparam("project"),
         a.open.is_(True),
         others + a.annotations < sa.bindparam("people"),
@@ -195,6 +195,7 @@ def _annotation(row: Any, names: Mapping[int, str] | None = None) -> Annotation:
         prediction_id=row.prediction_id,
         parent_id=row.parent_id,
         time=ActiveTime(active_ms=row.active_ms, idle_ms=row.idle_ms, wait_ms=row.wait_ms),
+        arm=row.arm,
         taken_back=row.taken_back,
         created_at=row.created_at,
     )
@@ -281,6 +282,7 @@ def add_annotation(
     why: str | None = None,
     drawn_above: float | None = None,
     model_right: bool | None = None,
+    withheld_id: int | None = None,
 ) -> None:
     """Store a submission; an earlier one of the same author for the same asset no longer counts."""
     tx.execute(_REPLACE, {"asset": new.asset_id, "user": new.author_id})
@@ -307,6 +309,8 @@ def add_annotation(
             "why": why,
             "drawn_above": drawn_above,
             "model_right": model_right,
+            "arm": new.arm,
+            "withheld_id": withheld_id,
         },
     )
 

@@ -156,6 +156,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/arms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare Arms
+         * @description With a suggestion against without one, where takes were drawn at random.
+         */
+        get: operations["compare_arms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/assets": {
         parameters: {
             query?: never;
@@ -408,6 +428,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/economics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Project Economics
+         * @description What the work cost and what it was worth, of the project or of one run.
+         */
+        get: operations["project_economics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/economics.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Economics Csv
+         * @description The same as a table.
+         */
+        get: operations["economics_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/estimates": {
         parameters: {
             query?: never;
@@ -606,6 +666,70 @@ export interface paths {
          * @description Ask a job to stop; what it committed so far stays.
          */
         post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/knowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All Lists
+         * @description The lists of a project, newest first.
+         */
+        get: operations["all_lists"];
+        put?: never;
+        /**
+         * Add List
+         * @description Make a list from an upload (CSV, TSV, JSON lines or JSON with id, name, aliases, description).
+         */
+        post: operations["add_list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/knowledge/{sha256}/entity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One Entity
+         * @description One entity of a list.
+         */
+        get: operations["one_entity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/knowledge/{sha256}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description The entities whose names are most like `words`, best first.
+         */
+        get: operations["search"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1619,6 +1743,17 @@ export interface components {
             user_id: number;
         };
         /**
+         * AddedList
+         * @description A list that was stored, and the rows that were not taken (the first 1,000 of `bad`).
+         */
+        AddedList: {
+            added: components["schemas"]["KnowledgeList"];
+            /** Bad */
+            bad: number;
+            /** Problems */
+            problems: components["schemas"]["Problem"][];
+        };
+        /**
          * Agreement
          * @description How far people agreed with what the model had said.
          *
@@ -1651,10 +1786,13 @@ export interface components {
          *         id: Made by the client (a UUID), so that sending it twice stores it once.
          *         prediction_id: The prediction it corrects or confirms, if one was shown.
          *         parent_id: The annotation it replaces, if any.
+         *         arm: Whether a suggestion was `shown` or `hidden`, where that was drawn at random; None outside of the experiment.
          *         taken_back: True once its author took it back; it then no longer counts.
          */
         Annotation: {
             answers: components["schemas"]["Answers"];
+            /** Arm */
+            arm?: ("shown" | "hidden") | null;
             /** Asset Id */
             asset_id: number;
             /** Author Id */
@@ -1699,6 +1837,73 @@ export interface components {
             [key: string]: components["schemas"]["ChoiceAnswer"] | components["schemas"]["ScalarAnswer"] | components["schemas"]["TextAnswer"] | components["schemas"]["SpanAnswer"] | components["schemas"]["RegionAnswer"] | components["schemas"]["RelationAnswer"] | components["schemas"]["TrackAnswer"];
         };
         /**
+         * ArmFigures
+         * @description One arm: how many submissions, how many of them timed or on gold, and means over those.
+         */
+        ArmFigures: {
+            /** Active S */
+            active_s?: number | null;
+            /** Agrees */
+            agrees?: number | null;
+            /**
+             * Judged
+             * @default 0
+             */
+            judged: number;
+            /**
+             * N
+             * @default 0
+             */
+            n: number;
+            /**
+             * On Gold
+             * @default 0
+             */
+            on_gold: number;
+            /** Right */
+            right?: number | null;
+            /**
+             * Timed
+             * @default 0
+             */
+            timed: number;
+        };
+        /**
+         * ArmsCompared
+         * @description The two arms side by side.
+         *
+         *     Attributes:
+         *         speed_up: Geometric mean of active seconds without a suggestion over that with one: 1.3 means 30 % faster with.
+         *         right: Difference in agreement with gold, shown minus hidden.
+         *         agrees: Difference in agreement with the model, shown minus hidden: how far people follow what they are shown.
+         *         left_out: Submissions not compared because their person was still learning.
+         *         message: What can be said, in one sentence.
+         */
+        ArmsCompared: {
+            agrees?: components["schemas"]["Bootstrapped"] | null;
+            /**
+             * Enough
+             * @default false
+             */
+            enough: boolean;
+            hidden: components["schemas"]["ArmFigures"];
+            /**
+             * Labels
+             * @default []
+             */
+            labels: components["schemas"]["LabelShift"][];
+            /**
+             * Left Out
+             * @default 0
+             */
+            left_out: number;
+            /** Message */
+            message: string;
+            right?: components["schemas"]["Bootstrapped"] | null;
+            shown: components["schemas"]["ArmFigures"];
+            speed_up?: components["schemas"]["Bootstrapped"] | null;
+        };
+        /**
          * Asset
          * @description One text, image or video. Its content never changes.
          *
@@ -1709,6 +1914,7 @@ export interface components {
          *         text: The content of a text asset; None where only the hot row was read.
          *         metadata: Other columns of the import.
          *         batch: Number of the batch it was last predicted in.
+         *         flags: Why it deserves a second look (`core.flags`); empty when nothing was found, None when nobody looked yet.
          *         confidence: Lowest confidence over the questions of the current prediction; None without one.
          */
         Asset: {
@@ -1718,6 +1924,8 @@ export interface components {
             confidence?: number | null;
             /** External Id */
             external_id?: string | null;
+            /** Flags */
+            flags?: ("instructions" | "role_marks" | "invisible" | "mixed_scripts")[] | null;
             /** Id */
             id: number;
             /** Metadata */
@@ -1767,6 +1975,9 @@ export interface components {
         /**
          * AssetView
          * @description Everything about one asset.
+         *
+         *     Attributes:
+         *         withheld: The caller is to label it without a suggestion, so it is not in here until they did.
          */
         AssetView: {
             /** Annotations */
@@ -1775,6 +1986,11 @@ export interface components {
             draft: components["schemas"]["Draft"] | null;
             /** Events */
             events: components["schemas"]["Event"][];
+            /**
+             * Flags
+             * @default []
+             */
+            flags: components["schemas"]["Flag"][];
             /** Names */
             names: {
                 [key: string]: string;
@@ -1783,6 +1999,11 @@ export interface components {
             prediction: components["schemas"]["Prediction"] | null;
             /** Skips */
             skips: components["schemas"]["Skip"][];
+            /**
+             * Withheld
+             * @default false
+             */
+            withheld: boolean;
         };
         /**
          * Assets
@@ -1826,6 +2047,18 @@ export interface components {
             confidence: number;
             /** N */
             n: number;
+        };
+        /**
+         * Bootstrapped
+         * @description A figure with its 95 % bootstrap interval; resampled within each person and arm.
+         */
+        Bootstrapped: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** Value */
+            value: number;
         };
         /**
          * Box
@@ -1908,6 +2141,15 @@ export interface components {
             temperature: number;
         };
         /**
+         * Candidate
+         * @description An entity that may be meant. `score` in [0, 1]: how alike the closest of its names is; 1 for the same name.
+         */
+        Candidate: {
+            entity: components["schemas"]["Entity"];
+            /** Score */
+            score: number;
+        };
+        /**
          * Capabilities
          * @description What an endpoint was seen to do with one tiny request each.
          *
@@ -1970,7 +2212,10 @@ export interface components {
         };
         /**
          * ChoiceQuestion
-         * @description Choose one label, or several when `multiple`.
+         * @description Choose one label, or several when `multiple`. Labels may be nested (`Label.parent`).
+         *
+         *     Attributes:
+         *         leaves_only: Of nested labels only those without any below them can be chosen.
          */
         ChoiceQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
@@ -1999,6 +2244,11 @@ export interface components {
             kind: "choice";
             /** Labels */
             labels: components["schemas"]["Label"][];
+            /**
+             * Leaves Only
+             * @default false
+             */
+            leaves_only: boolean;
             /**
              * Multiple
              * @default false
@@ -2142,8 +2392,9 @@ export interface components {
          *
          *     Attributes:
          *         value: In [0, 1], or None where nothing supports a number: never invented.
-         *         scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `classifier`, `tagger`, `verbal`,
-         *             `self_consistency`, `seed_top5`, `given`; with `+parts` where several pieces of a text were put together.
+         *         scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `relation_min`, `classifier`, `tagger`,
+         *             `verbal`, `self_consistency`, `seed_top5`, `given`; with `+parts` where several pieces of a text were put
+         *             together.
          *         distribution: Label id -> probability, where known.
          *         low: A lower bound that assumes the worst for unseen tokens.
          *         mass: How much probability the model gave to any valid label at the deciding token.
@@ -2423,6 +2674,51 @@ export interface components {
             revision: number;
         };
         /**
+         * Economics
+         * @description All figures. `people` is None for those who may not see who did what.
+         *
+         *     Attributes:
+         *         unpriced_runs: Runs whose cost is unknown; then the total is unknown too.
+         */
+        Economics: {
+            /** Labels */
+            labels: components["schemas"]["Line"][];
+            /** People */
+            people: components["schemas"]["Line"][] | null;
+            /** Predictors */
+            predictors: components["schemas"]["Line"][];
+            /** Runs */
+            runs: components["schemas"]["Line"][];
+            total: components["schemas"]["Figures"];
+            /** Unpriced Runs */
+            unpriced_runs: number;
+        };
+        /**
+         * Entity
+         * @description Something that mentions can mean.
+         *
+         *     Attributes:
+         *         id: The list's own key, such as `Q64`; never `NIL`.
+         *         aliases: Other names of it.
+         *         description: What tells it from others of the same name.
+         */
+        Entity: {
+            /**
+             * Aliases
+             * @default []
+             */
+            aliases: string[];
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * Estimate
          * @description What a run would take, before it starts.
          *
@@ -2507,7 +2803,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "project_created" | "settings_changed" | "ontology_changed" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
+            kind: "project_created" | "settings_changed" | "ontology_changed" | "knowledge_added" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
             /** Project Id */
             project_id: number | null;
             /** User Id */
@@ -2605,6 +2901,102 @@ export interface components {
             value: number;
         };
         /**
+         * Figures
+         * @description The economics of some part of the work.
+         *
+         *     Attributes:
+         *         submissions: Made, those taken back or replaced too: their time was spent.
+         *         timed: How many of them have an active time; the minutes are of these.
+         *         judged: Submissions that judged a prediction, shown or not.
+         *         accepted, corrected, rejected, added: Labels, where the suggestion was shown (see `Verdict`).
+         *         correct, said: Labels the model said, and how many of them are true; where it was not shown too.
+         *         final: Labels people gave.
+         *         cost_usd: Of the model, for all it was asked; None when unknown (no price), which is not zero.
+         *         judged_usd: Of the model, for the assets that were judged.
+         *         people_usd: Active time at the project's hourly rate; None without one.
+         */
+        Figures: {
+            /**
+             * Accepted
+             * @default 0
+             */
+            accepted: number;
+            /**
+             * Active Min
+             * @default 0
+             */
+            active_min: number;
+            /**
+             * Added
+             * @default 0
+             */
+            added: number;
+            /**
+             * Correct
+             * @default 0
+             */
+            correct: number;
+            /**
+             * Corrected
+             * @default 0
+             */
+            corrected: number;
+            /** Cost Usd */
+            cost_usd?: number | null;
+            /**
+             * Final
+             * @default 0
+             */
+            final: number;
+            /**
+             * Idle Min
+             * @default 0
+             */
+            idle_min: number;
+            /**
+             * Judged
+             * @default 0
+             */
+            judged: number;
+            /** Judged Usd */
+            judged_usd?: number | null;
+            /** Labels Per Active Hour */
+            labels_per_active_hour?: number | null;
+            /** People Usd */
+            people_usd?: number | null;
+            /**
+             * Rejected
+             * @default 0
+             */
+            rejected: number;
+            /**
+             * Said
+             * @default 0
+             */
+            said: number;
+            /**
+             * Submissions
+             * @default 0
+             */
+            submissions: number;
+            /**
+             * Timed
+             * @default 0
+             */
+            timed: number;
+            /** Usd Per Accepted */
+            usd_per_accepted?: number | null;
+            /** Usd Per Correct */
+            usd_per_correct?: number | null;
+            /** Usd Per Final */
+            usd_per_final?: number | null;
+            /**
+             * Wait Min
+             * @default 0
+             */
+            wait_min: number;
+        };
+        /**
          * FilePreview
          * @description What a file holds, before anything is imported.
          *
@@ -2635,6 +3027,7 @@ export interface components {
          *
          *     Attributes:
          *         label: A label id in the shown answers (people's if there are any, else the model's).
+         *         flag: A kind of flag (`core.flags`), or `any`.
          *         text: Occurs in the text or the external id, whatever the case.
          *         model_vs_human: `changed`: a person changed what the model said; `kept`: they did not.
          */
@@ -2647,6 +3040,8 @@ export interface components {
             confidence_above?: number | null;
             /** Confidence Below */
             confidence_below?: number | null;
+            /** Flag */
+            flag?: ("instructions" | "role_marks" | "invisible" | "mixed_scripts") | "any" | null;
             /** Gold */
             gold?: boolean | null;
             /** Label */
@@ -2660,6 +3055,33 @@ export interface components {
              * @default
              */
             text: string;
+        };
+        /**
+         * Flag
+         * @description One place that deserves a look.
+         *
+         *     Attributes:
+         *         start: First code point, inclusive; `end` exclusive.
+         *         field: Name of the metadata field it stands in; empty for the text itself.
+         *         note: What is there in plain words; for hidden text the text itself.
+         */
+        Flag: {
+            /** End */
+            end: number;
+            /**
+             * Field
+             * @default
+             */
+            field: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "instructions" | "role_marks" | "invisible" | "mixed_scripts";
+            /** Note */
+            note: string;
+            /** Start */
+            start: number;
         };
         /**
          * Formats
@@ -2884,6 +3306,23 @@ export interface components {
             shape: components["schemas"]["Box"] | components["schemas"]["RotatedBox"] | components["schemas"]["Polygon"] | components["schemas"]["Polyline"] | components["schemas"]["Points"] | components["schemas"]["Mask"];
         };
         /**
+         * KnowledgeList
+         * @description A list of entities; `sha256` is of its content and names it everywhere.
+         */
+        KnowledgeList: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Entities */
+            entities: number;
+            /** Name */
+            name: string;
+            /** Sha256 */
+            sha256: string;
+        };
+        /**
          * Label
          * @description A class within a question.
          *
@@ -2892,6 +3331,7 @@ export interface components {
          *         definition: What belongs here and what does not; goes to the prompt and to the guide.
          *         colour: `#RRGGBB`; filled from the palette when empty.
          *         synonyms: Other names that models and imports use for it.
+         *         parent: Label it stands under, in a nested choice; None at the top.
          *         retired: True for a label that can no longer be chosen but still occurs in old answers.
          */
         Label: {
@@ -2909,6 +3349,8 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+            /** Parent */
+            parent?: string | null;
             /**
              * Retired
              * @default false
@@ -2919,6 +3361,19 @@ export interface components {
              * @default []
              */
             synonyms: string[];
+        };
+        /**
+         * LabelShift
+         * @description Share of submissions with this label in each arm; `shift` is shown minus hidden.
+         */
+        LabelShift: {
+            /** Hidden */
+            hidden: number;
+            /** Key */
+            key: string;
+            shift: components["schemas"]["Bootstrapped"];
+            /** Shown */
+            shown: number;
         };
         /**
          * LearningState
@@ -2935,6 +3390,17 @@ export interface components {
             submissions_since: number;
             /** Training */
             training: boolean;
+        };
+        /**
+         * Line
+         * @description Figures of one run, predictor, label or person, with its name as people know it.
+         */
+        Line: {
+            figures: components["schemas"]["Figures"];
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
         };
         /**
          * LocalModel
@@ -3106,6 +3572,19 @@ export interface components {
             n?: number | null;
             /** Plans */
             plans: components["schemas"]["Plan"][];
+        };
+        /**
+         * NewList
+         * @description An upload that becomes a list; without a name it gets the file's.
+         */
+        NewList: {
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Upload Id */
+            upload_id: string;
         };
         /**
          * NewPassword
@@ -3856,6 +4335,7 @@ export interface components {
              *       "idle_after_s": 15,
              *       "learn_every": 10,
              *       "lease_s": 900,
+             *       "no_suggestion_share": 0,
              *       "order": "uncertain",
              *       "people_per_asset": 1,
              *       "private": false,
@@ -3912,6 +4392,8 @@ export interface components {
          *         learn_every: Retrain the local models after this many new submissions; 0 turns them off.
          *         batch_size: Assets per batch of a model run.
          *         idle_after_s: A pause longer than this does not count as active time.
+         *         no_suggestion_share: Share of takes, drawn at random, that show no suggestion, so that its help can be measured.
+         *         person_usd_per_hour: What an hour of a person's work costs; None when unknown (their cost is then not counted).
          */
         ProjectSettings: {
             /**
@@ -3955,6 +4437,11 @@ export interface components {
              */
             lease_s: number;
             /**
+             * No Suggestion Share
+             * @default 0
+             */
+            no_suggestion_share: number;
+            /**
              * Order
              * @default uncertain
              * @enum {string}
@@ -3965,6 +4452,8 @@ export interface components {
              * @default 1
              */
             people_per_asset: number;
+            /** Person Usd Per Hour */
+            person_usd_per_hour?: number | null;
             /**
              * Private
              * @default false
@@ -4426,15 +4915,32 @@ export interface components {
         /**
          * RelationQuestion
          * @description Join two marked things of other questions with a label.
+         *
+         *     Attributes:
+         *         from_question: Question whose marked things a relation starts from.
+         *         to_question: Question whose marked things it ends at; may be the same one.
+         *         from_labels: Labels that a start must have; empty for any.
+         *         to_labels: Labels that an end must have; empty for any.
+         *         directed: Whether `A of B` differs from `B of A`.
          */
         RelationQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
+            /**
+             * Directed
+             * @default true
+             */
+            directed: boolean;
             /**
              * Document Rule
              * @default default
              * @enum {string}
              */
             document_rule: "default" | "mean" | "most" | "surest" | "any" | "median" | "sum" | "max" | "first" | "join";
+            /**
+             * From Labels
+             * @default []
+             */
+            from_labels: string[];
             /** From Question */
             from_question: string;
             /**
@@ -4468,6 +4974,11 @@ export interface components {
              * @default false
              */
             retired: boolean;
+            /**
+             * To Labels
+             * @default []
+             */
+            to_labels: string[];
             /** To Question */
             to_question: string;
         };
@@ -4961,7 +5472,9 @@ export interface components {
          * Span
          * @description A stretch of text: code points, `start` inclusive, `end` exclusive.
          *
-         *     `alignment` says how a quoted text was found (`exact`, `normalised`, `fuzzy`); None for spans made by people.
+         *     Attributes:
+         *         link: Id of the entity it means, in the question's list of entities, or `NIL`; None when nobody said.
+         *         alignment: How a quoted text was found (`exact`, `normalised`, `fuzzy`); None for spans made by people.
          */
         Span: {
             /** Alignment */
@@ -4976,6 +5489,8 @@ export interface components {
             id: string;
             /** Label */
             label: string;
+            /** Link */
+            link?: string | null;
             /** Score */
             score?: number | null;
             /** Start */
@@ -4997,6 +5512,10 @@ export interface components {
         /**
          * SpanQuestion
          * @description Mark stretches of a text with labels.
+         *
+         *     Attributes:
+         *         overlap: Whether spans may overlap.
+         *         knowledge: SHA-256 of the list of entities that spans are linked to; empty when they are not linked.
          */
         SpanQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
@@ -5023,6 +5542,11 @@ export interface components {
              * @enum {string}
              */
             kind: "span";
+            /**
+             * Knowledge
+             * @default
+             */
+            knowledge: string;
             /** Labels */
             labels: components["schemas"]["Label"][];
             /** Name */
@@ -5440,13 +5964,22 @@ export interface components {
          * @description An asset handed to a person, with all that is needed to show it.
          *
          *     Attributes:
+         *         arm: Whether the suggestion is shown or withheld, where that was drawn at random.
+         *         flags: Places that deserve a look: words aimed at a model, characters nobody sees.
          *         answers: What the person already answered, when they come back to it.
          *         parent_id: Their earlier submission that a new one would replace.
          */
         Turn: {
             answers?: components["schemas"]["Answers"] | null;
+            /** Arm */
+            arm?: ("shown" | "hidden") | null;
             asset: components["schemas"]["Asset"];
             draft: components["schemas"]["Draft"] | null;
+            /**
+             * Flags
+             * @default []
+             */
+            flags: components["schemas"]["Flag"][];
             /** Ontology Version */
             ontology_version: number;
             /** Parent Id */
@@ -5456,7 +5989,7 @@ export interface components {
              * Why
              * @enum {string}
              */
-            why: "least_confident" | "audit" | "sample" | "not_predicted" | "arrival" | "random" | "sent_back" | "again";
+            why: "least_confident" | "audit" | "sample" | "not_predicted" | "arrival" | "random" | "sent_back" | "again" | "flagged";
             /** Why Text */
             why_text: string;
         };
@@ -5832,6 +6365,37 @@ export interface operations {
             };
         };
     };
+    compare_arms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArmsCompared"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_assets: {
         parameters: {
             query?: {
@@ -5840,6 +6404,7 @@ export interface operations {
                 confidence_below?: number | null;
                 confidence_above?: number | null;
                 text?: string;
+                flag?: ("instructions" | "role_marks" | "invisible" | "mixed_scripts") | "any" | null;
                 batch?: number | null;
                 author_id?: number | null;
                 gold?: boolean | null;
@@ -6339,6 +6904,68 @@ export interface operations {
             };
         };
     };
+    project_economics: {
+        parameters: {
+            query?: {
+                run?: number | null;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Economics"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    economics_csv: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     estimate_run: {
         parameters: {
             query?: never;
@@ -6689,6 +7316,141 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    all_lists: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnowledgeList"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewList"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    one_entity: {
+        parameters: {
+            query: {
+                entity_id: string;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Entity"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                words: string;
+                k?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Candidate"][];
                 };
             };
             /** @description Validation Error */

@@ -2,7 +2,8 @@
  * What is being answered about one asset, and how it changes. A change says what was before and after in one question,
  * so it can be inverted; undo, drafts and "what did the person touch" all follow from that.
  */
-import type { Answer, Answers, Question, Span } from "./types";
+import { isChoosable } from "./nested";
+import type { Answer, Answers, Question, Relation, Span } from "./types";
 
 /** One question's answer, and which parts of it are the model's and not yet confirmed: span ids, or "*" for the whole. */
 export interface Slot {
@@ -44,16 +45,27 @@ export function open(questions: readonly Question[], answers: Answers, byModel: 
 }
 
 function suggestible(answer: Answer): string[] {
-  return answer.kind === "span" ? answer.spans.map((span) => span.id) : ["*"];
+  return marksOf(answer)?.map((mark) => mark.id) ?? ["*"];
 }
 
-/** All answers that are given and asked for, ready to be sent. Span questions without spans say so: an empty list. */
+/** Spans or relations, which are confirmed one by one; undefined for answers that are confirmed as a whole. */
+function marksOf(answer: Answer | null): readonly (Span | Relation)[] | undefined {
+  if (answer?.kind === "span") return answer.spans;
+  return answer?.kind === "relation" ? answer.relations : undefined;
+}
+
+/** All answers that are given and asked for, ready to be sent. Questions without marks say so: an empty list. */
 export function answersOf(questions: readonly Question[], doc: Doc): Record<string, Answer> {
   const found: Record<string, Answer> = {};
   for (const question of questions) {
     if (question.retired || !isAsked(question, doc)) continue;
     const { answer } = slotOf(doc, question.id);
-    if (answer !== null) found[question.id] = answer;
+    if (question.kind === "relation") {
+      // What is joined may belong to a question that is no longer asked.
+      const sent = new Set(Object.values(found).flatMap((each) => (each.kind === "span" ? each.spans.map((span) => span.id) : [])));
+      const relations = answer?.kind === "relation" ? answer.relations.filter((r) => sent.has(r.from_id) && sent.has(r.to_id)) : [];
+      found[question.id] = { kind: "relation", relations };
+    } else if (answer !== null) found[question.id] = answer;
     else if (question.kind === "span") found[question.id] = { kind: "span", spans: [] };
     else if (question.kind === "choice" && question.multiple && question.required) found[question.id] = { kind: "choice", labels: [] };
   }
@@ -82,9 +94,10 @@ export function spansOf(doc: Doc, question: string): readonly Span[] {
 /** The change to another answer; a part that the person touched is no longer a suggestion. */
 export function answered(doc: Doc, question: string, answer: Answer | null): Change {
   const before = slotOf(doc, question);
-  if (answer?.kind !== "span") return { question, before, after: { answer, suggested: [] } };
-  const untouched = new Map(spansOf(doc, question).map((span) => [span.id, span]));
-  const same = new Set(answer.spans.filter((span) => untouched.get(span.id) === span).map((span) => span.id));
+  const marks = marksOf(answer);
+  if (marks === undefined) return { question, before, after: { answer, suggested: [] } };
+  const untouched = new Map((marksOf(before.answer) ?? []).map((mark) => [mark.id, mark]));
+  const same = new Set(marks.filter((mark) => untouched.get(mark.id) === mark).map((mark) => mark.id));
   return { question, before, after: { answer, suggested: before.suggested.filter((id) => same.has(id)) } };
 }
 
@@ -104,7 +117,7 @@ export function withSpan(spans: readonly Span[], added: Span, overlap: boolean):
   return [...kept, added].sort((a, b) => a.start - b.start || b.end - a.end);
 }
 
-/** Whether an answer fits its question and a text of `length` code points; the same rule as the server's. */
+/** Whether an answer fits its question and a text of `length` code points; the same rule as the server's. Ends of relations: see `relationsFit`. */
 export function fits(question: Question, answer: Answer, length: number): boolean {
   switch (answer.kind) {
     case "choice":
@@ -112,7 +125,7 @@ export function fits(question: Question, answer: Answer, length: number): boolea
         question.kind === "choice" &&
         (question.multiple || answer.labels.length === 1) &&
         new Set(answer.labels).size === answer.labels.length &&
-        answer.labels.every((id) => question.labels.some((label) => label.id === id))
+        answer.labels.every((id) => isChoosable(question, id))
       );
     case "scalar":
       return (
@@ -135,5 +148,7 @@ export function fits(question: Question, answer: Answer, length: number): boolea
       const apart = question.overlap || answer.spans.every((s, i) => i === 0 || (answer.spans[i - 1]?.end ?? 0) <= s.start);
       return inside && ids && apart;
     }
+    case "relation":
+      return question.kind === "relation" && answer.relations.every((r) => r.from_id !== r.to_id);
   }
 }

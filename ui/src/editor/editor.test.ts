@@ -4,8 +4,10 @@ import { describe, expect, it } from "vitest";
 import { answersOf, answered, apply, fits, invert, missing, slotOf, spansOf } from "./document";
 import { NO_HISTORY, perform, redo, undo } from "./history";
 import { OffsetTable } from "./offsets";
+import { pathOf } from "./nested";
+import { relationsFit, relationsOf } from "./relations";
 import { lanes, segments } from "./segments";
-import { byDoubt, fixed, start, step, target, type Event, type State } from "./session";
+import { byDoubt, digits, fixed, start, step, target, type Event, type State } from "./session";
 import { STILL, active, away } from "./time";
 import type { Answer, Question, Span } from "./types";
 
@@ -16,7 +18,20 @@ const NESTED: Question = { ...base, id: "n", name: "N", kind: "span", overlap: t
 const TOPIC: Question = { ...base, id: "t", name: "T", kind: "choice", multiple: false, labels: [label("a"), label("b")] };
 const TAGS: Question = { ...base, id: "g", name: "G", kind: "choice", multiple: true, required: false, labels: [label("a"), label("b")] };
 const WHY: Question = { ...base, id: "w", name: "W", kind: "text", max_length: 20, depends_on: { question: "t", labels: ["b"] } };
-const ALL = [ENTITIES, NESTED, TOPIC, TAGS, WHY];
+const child = (id: string, parent: string) => ({ ...label(id), parent });
+const TREE: Question = {
+  ...base, id: "x", name: "X", kind: "choice", multiple: false, leaves_only: true,
+  labels: [label("a"), child("a1", "a"), child("a2", "a"), child("a11", "a1"), label("b")],
+};
+const JOINED: Question = {
+  ...base, id: "r", name: "R", kind: "relation", labels: [label("a"), label("b")],
+  from_question: "n", to_question: "n", from_labels: [], to_labels: [], directed: false,
+};
+const WORKS: Question = {
+  ...base, id: "v", name: "V", kind: "relation", labels: [label("a")],
+  from_question: "e", to_question: "n", from_labels: ["per"], to_labels: ["org"], directed: true,
+};
+const ALL = [ENTITIES, NESTED, TOPIC, TAGS, WHY, TREE, JOINED, WORKS];
 
 const pieces = ["a", "Zoë", "e\u0301", "😀", "👩‍👩‍👧", "🇩🇪", "東京", "شكرا", " ", "\n", "\r\n", "\u00a0", "İ", "."];
 const texts = fc.array(fc.constantFrom(...pieces), { maxLength: 25 }).map((parts) => parts.join(""));
@@ -85,8 +100,10 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   fc.record({ type: fc.constant("move" as const), by: fc.integer({ min: -3, max: 3 }), extend: fc.boolean(), characters: fc.boolean() }),
   fc.record({ type: fc.constant("select" as const), start: fc.integer({ min: -2, max: 60 }), end: fc.integer({ min: -2, max: 60 }) }),
   fc.record({ type: fc.constant("place" as const), point: fc.integer({ min: 0, max: 60 }) }),
-  fc.record({ type: fc.constant("label" as const), label: fc.constantFrom("per", "org", "a", "b", "zzz") }),
-  fc.record({ type: fc.constant("focus" as const), question: fc.constantFrom("e", "n", "t", "g", "w", "zzz") }),
+  fc.record({ type: fc.constant("label" as const), label: fc.constantFrom("per", "org", "a", "b", "a1", "a11", "zzz"), whole: fc.boolean() }),
+  fc.constantFrom<Event>({ type: "relate" }, { type: "relate" }, { type: "link", link: "Q1" }, { type: "open", question: "x", label: "a" }),
+  fc.constantFrom<Event>({ type: "relate" }, { type: "walk", by: 1 }, { type: "label", label: "a" }, { type: "pick-relation", relation: "s3" }),
+  fc.record({ type: fc.constant("focus" as const), question: fc.constantFrom("e", "n", "t", "g", "w", "x", "r", "v", "zzz") }),
   fc.record({ type: fc.constant("walk" as const), by: fc.constantFrom(1 as const, -1 as const) }),
   fc.record({ type: fc.constant("border" as const), end: fc.constantFrom("start" as const, "end" as const), by: fc.constantFrom(1, -1) }),
   fc.constantFrom<Event>({ type: "again" }, { type: "delete" }, { type: "confirm" }, { type: "move-borders" }, { type: "everywhere" },
@@ -131,6 +148,7 @@ describe("the laws of editing", () => {
             const { answer, suggested } = slotOf(state.doc, question.id);
             if (answer !== null) expect(fits(question, answer, g.table.length)).toBe(true);
             if (answer?.kind === "span") expect(suggested.every((id) => answer.spans.some((s) => s.id === id))).toBe(true);
+            if (answer?.kind === "relation" && question.kind === "relation") expect(relationsFit(ALL, state.doc, question, answer.relations)).toBe(true);
           }
         }
       }),
@@ -172,6 +190,101 @@ describe("labelling with the keyboard alone", () => {
   });
 });
 
+/** Two people and a company, as spans of one question, with relations between them. */
+describe("relations", () => {
+  const works: Question = { ...base, id: "r", name: "R", kind: "relation", labels: [label("leads"), label("owns")], from_question: "e", to_question: "e", from_labels: ["per"], to_labels: ["org"], directed: true };
+  const g = given("Anna leads Acme. Bob owns Acme.", [ENTITIES, works]);
+  const spans: Span[] = [
+    { id: "anna", label: "per", start: 0, end: 4 },
+    { id: "acme", label: "org", start: 11, end: 15 },
+    { id: "bob", label: "per", start: 17, end: 20 },
+    { id: "acme2", label: "org", start: 26, end: 30 },
+  ];
+  const begin = start(g, { e: { kind: "span", spans } }, false);
+  const shown = (s: State) => relationsOf(s.doc, "r").map((r) => `${r.from_id} ${r.label} ${r.to_id}`);
+
+  it("are drawn with R, N and a digit: only what can be joined is offered, the nearest first", () => {
+    const drawing = run(g, begin, { type: "pick", span: "anna" }, { type: "relate" });
+    expect(drawing.relating).toEqual({ from: "anna", to: "acme" });
+    expect(digits(drawing, g).map((l) => l.id)).toEqual(["leads", "owns"]);
+    const made = run(g, drawing, { type: "walk", by: 1 }, { type: "label", label: "leads" });
+    expect(shown(made)).toEqual(["anna leads acme2"]);
+    // The person stays picked, and digits mean labels of spans again.
+    expect(made.picked).toBe("anna");
+    expect(digits(made, g).map((l) => l.id)).toEqual(["per", "org"]);
+  });
+  it("may be begun at the other end: the direction is the one that is allowed", () => {
+    expect(shown(run(g, begin, { type: "pick", span: "acme" }, { type: "relate" }, { type: "pick", span: "bob" }, { type: "label", label: "owns" }))).toEqual(["bob owns acme"]);
+    expect(run(g, begin, { type: "pick", span: "anna" }, { type: "relate" }, { type: "pick", span: "bob" }).relating?.to).toBe("acme");
+  });
+  it("go with a span that is deleted, relabelled or replaced, and come back with it in one step", () => {
+    const made = run(g, begin, { type: "pick", span: "anna" }, { type: "relate" }, { type: "label", label: "leads" });
+    const pickAcme: Event = { type: "pick", span: "acme" };
+    for (const events of [[pickAcme, { type: "delete" }], [pickAcme, { type: "label", label: "per" }], [{ type: "select", start: 11, end: 16 }, { type: "focus", question: "e" }, { type: "label", label: "org" }]] as Event[][]) {
+      const gone = run(g, made, { type: "cancel" }, ...events);
+      expect(shown(gone)).toEqual([]);
+      expect(run(g, gone, { type: "undo" }).doc).toEqual(made.doc);
+    }
+  });
+  it("can be picked, given another type, confirmed and deleted", () => {
+    const relation = { id: "m", label: "leads", from_id: "anna", to_id: "acme", score: 0.4 };
+    const suggested = start(g, { e: { kind: "span", spans }, r: { kind: "relation", relations: [relation] } }, true);
+    const walked = run(g, suggested, { type: "focus", question: "r" }, { type: "walk", by: 1 });
+    expect(walked.pickedRelation).toBe("m");
+    expect(slotOf(run(g, walked, { type: "confirm" }).doc, "r").suggested).toEqual([]);
+    expect(shown(run(g, walked, { type: "label", label: "owns" }))).toEqual(["anna owns acme"]);
+    expect(shown(run(g, walked, { type: "delete" }))).toEqual([]);
+    expect(spansOf(run(g, walked, { type: "delete" }).doc, "e")).toHaveLength(4);
+  });
+  it("are sent only with the spans they join", () => {
+    const made = run(g, begin, { type: "pick", span: "anna" }, { type: "relate" }, { type: "label", label: "leads" });
+    expect(answersOf([ENTITIES, works], made.doc)["r"]).toMatchObject({ relations: [{ from_id: "anna" }] });
+    expect(answersOf([{ ...ENTITIES, retired: true }, works], made.doc)["r"]).toEqual({ kind: "relation", relations: [] });
+  });
+});
+
+describe("nested labels", () => {
+  const g = given("x", [TREE]);
+  const begin = start(g, {}, false);
+  const shown = (s: State) => slotOf(s.doc, "x").answer;
+  const names = (s: State) => digits(s, g).map((l) => l.id);
+
+  it("are chosen level by level; a label with others under it opens them and answers nothing yet", () => {
+    expect(names(begin)).toEqual(["a", "b"]);
+    const open = run(g, begin, { type: "label", label: "a" });
+    expect([names(open), shown(open), open.revision]).toEqual([["a1", "a2"], null, begin.revision]);
+    const chosen = run(g, open, { type: "label", label: "a1" }, { type: "label", label: "a11" });
+    expect(shown(chosen)).toEqual({ kind: "choice", labels: ["a11"] });
+    expect(pathOf(TREE.kind === "choice" ? TREE.labels : [], "a11")).toBe("A › A1 › A11");
+  });
+  it("Escape and Backspace go up one level", () => {
+    const deep = run(g, begin, { type: "label", label: "a" }, { type: "label", label: "a1" });
+    expect(names(run(g, deep, { type: "cancel" }))).toEqual(["a1", "a2"]);
+    expect(names(run(g, deep, { type: "delete" }, { type: "delete" }))).toEqual(["a", "b"]);
+  });
+  it("where groups are answers too, an open group stands first on its level", () => {
+    const any = { ...TREE, leaves_only: false } as Question;
+    const h = given("x", [any]);
+    const open = run(h, start(h, {}, false), { type: "label", label: "a" });
+    expect(digits(open, h).map((l) => l.id)).toEqual(["a", "a1", "a2"]);
+    expect(slotOf(run(h, open, { type: "label", label: "a" }).doc, "x").answer).toEqual({ kind: "choice", labels: ["a"] });
+  });
+});
+
+describe("links", () => {
+  it("are kept by a span when its label or its borders change", () => {
+    const linked: Question = { ...ENTITIES, knowledge: "0".repeat(64) } as Question;
+    const g = given("Anna met Bob", [linked]);
+    const made = run(g, start(g, {}, false), { type: "label", label: "per" }, { type: "walk", by: 1 }, { type: "link", link: "Q1" });
+    const after = run(g, made, { type: "label", label: "org" }, { type: "move-borders" }, { type: "border", end: "end", by: 1 });
+    expect(spansOf(after.doc, "e")[0]).toMatchObject({ label: "org", end: 8, link: "Q1" });
+    expect(run(g, after, { type: "undo" }, { type: "undo" }, { type: "undo" }).doc["e"]?.answer).toMatchObject({ spans: [{ label: "per", start: 0 }] });
+    const plain = given("Anna met Bob", [ENTITIES]);
+    const none = run(plain, start(plain, {}, false), { type: "label", label: "per" }, { type: "walk", by: 1 });
+    expect(run(plain, none, { type: "link", link: "Q1" })).toBe(none);
+  });
+});
+
 describe("suggestions of a model", () => {
   const spans: Span[] = [
     { id: "m1", label: "per", start: 0, end: 4, score: 0.9 },
@@ -204,9 +317,9 @@ describe("what is sent", () => {
   it("names required questions that still need an answer, and only those that are asked", () => {
     const g = given("x");
     const begin = start(g, {}, false);
-    expect(missing(ALL, begin.doc).map((q) => q.id)).toEqual(["t"]);
+    expect(missing(ALL, begin.doc).map((q) => q.id)).toEqual(["t", "x"]);
     const b = run(g, begin, { type: "focus", question: "t" }, { type: "label", label: "b" });
-    expect(missing(ALL, b.doc).map((q) => q.id)).toEqual(["w"]);
+    expect(missing(ALL, b.doc).map((q) => q.id)).toEqual(["w", "x"]);
   });
   it("leaves out answers that are no longer asked for, and says that there are no spans", () => {
     const g = given("x");

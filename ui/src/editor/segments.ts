@@ -37,12 +37,13 @@ export function lanes(marked: readonly Marked[]): Cover[] {
   });
 }
 
-export function segments(paragraph: Range, covers: readonly Cover[]): Segment[] {
+/** `further`: further ranges whose ends are cut at, such as places that are only painted. */
+export function segments(paragraph: Range, covers: readonly Cover[], further: readonly Range[] = []): Segment[] {
   const inside = covers.filter((c) => c.span.start < paragraph.end && paragraph.start < c.span.end);
   const cuts = new Set([paragraph.start, paragraph.end]);
-  for (const { span } of inside) {
-    if (span.start > paragraph.start) cuts.add(span.start);
-    if (span.end < paragraph.end) cuts.add(span.end);
+  for (const span of [...inside.map((c) => c.span), ...further]) {
+    if (span.start > paragraph.start && span.start < paragraph.end) cuts.add(span.start);
+    if (span.end > paragraph.start && span.end < paragraph.end) cuts.add(span.end);
   }
   const borders = [...cuts].sort((a, b) => a - b);
   const inner = (a: Cover, b: Cover): number => a.span.end - a.span.start - (b.span.end - b.span.start);

@@ -2,12 +2,15 @@
  * The editor of one text as a pure reducer: (state, event) -> state. The screen draws the state and turns keys and
  * pointers into events; nothing here knows a browser. Everything can be done without a pointer and without a drag.
  *
- * Modes: the caret stands on a token; moving with shift selects; a span can be picked; its borders can be moved.
+ * Modes: the caret stands on a token; moving with shift selects; a span can be picked; its borders can be moved; from it a
+ * relation can be drawn to another span; a relation can be picked. In nested labels one level is open.
  */
 import { answered, confirmed, isAsked, open, slotOf, spansOf, withSpan, type Change, type Doc } from "./document";
+import { childrenOf, isChoosable, isNested, levelOf } from "./nested";
+import { joint, partners, relationsOf, whole, withRelation } from "./relations";
 import { NO_HISTORY, perform, redo, undo, type History } from "./history";
 import { OffsetTable, type Range } from "./offsets";
-import type { Answer, Answers, Question, Span } from "./types";
+import type { Answer, Answers, ChoiceQuestion, Label, Question, Relation, RelationQuestion, Span } from "./types";
 
 export interface Fixed {
   readonly questions: readonly Question[];
@@ -31,6 +34,11 @@ export interface State {
   readonly anchor: number;
   readonly picked: string | null;
   readonly moving: boolean;
+  /** A relation being drawn: where it begins, and where it would end. */
+  readonly relating: { readonly from: string; readonly to: string | null } | null;
+  readonly pickedRelation: string | null;
+  /** Question -> the label whose level is open, for nested labels. */
+  readonly level: Readonly<Record<string, string>>;
   readonly lastLabel: string | null;
   /** Grows with every change of the answers: drafts are saved when it does. */
   readonly revision: number;
@@ -43,7 +51,12 @@ export type Event =
   | { type: "place"; point: number }
   | { type: "pick"; span: string | null }
   | { type: "walk"; by: 1 | -1 }
-  | { type: "label"; label: string }
+  /** `whole`: choose a nested label that has others under it, instead of opening it. */
+  | { type: "label"; label: string; whole?: boolean }
+  | { type: "relate" }
+  | { type: "pick-relation"; relation: string | null }
+  | { type: "open"; question: string; label: string | null }
+  | { type: "link"; link: string | null }
   | { type: "again" }
   | { type: "delete" }
   | { type: "confirm" }
@@ -74,12 +87,28 @@ export function start(given: Fixed, answers: Answers, byModel: boolean): State {
     anchor: 0,
     picked: null,
     moving: false,
+    relating: null,
+    pickedRelation: null,
+    level: {},
     lastLabel: null,
     revision: 0,
   };
 }
 
+/** Events that leave a relation being drawn as it is. */
+const KEEPS_RELATING: ReadonlySet<Event["type"]> = new Set(["walk", "pick", "label", "relate", "again"]);
+/** Events that leave the picked relation picked. */
+const KEEPS_RELATION: ReadonlySet<Event["type"]> = new Set(["label", "delete", "confirm", "walk", "pick-relation", "next-question"]);
+
 export function step(state: State, event: Event, given: Fixed): State {
+  if (state.relating !== null) {
+    if (event.type === "cancel") return { ...state, relating: null };
+    if (!KEEPS_RELATING.has(event.type)) return step({ ...state, relating: null }, event, given);
+    if (event.type === "walk" || event.type === "pick" || event.type === "relate") return aim(state, given, event);
+  }
+  if (state.pickedRelation !== null && !KEEPS_RELATION.has(event.type)) {
+    return step({ ...state, pickedRelation: null }, event, given);
+  }
   switch (event.type) {
     case "move":
       return event.characters === true && event.extend === true
@@ -102,9 +131,25 @@ export function step(state: State, event: Event, given: Fixed): State {
     case "walk":
       return walk(state, given, event.by);
     case "label":
-      return label(state, given, event.label);
+      return label(state, given, event.label, event.whole === true);
+    case "relate":
+      return relate(state, given);
+    case "pick-relation": {
+      const found = relationNamed(given, state.doc, event.relation);
+      return found === null
+        ? { ...state, pickedRelation: null }
+        : { ...state, pickedRelation: found.relation.id, question: found.question.id, picked: null, selection: null, moving: false };
+    }
+    case "open":
+      return openLevel(state, given, event.question, event.label);
+    case "link": {
+      const found = picked(state, given);
+      if (found === null || (found.question.knowledge ?? "") === "") return state;
+      const spans = spansOf(state.doc, found.question.id).map((s) => (s.id === found.span.id ? { ...human(s), link: event.link } : s));
+      return commit(state, given, [answered(state.doc, found.question.id, { kind: "span", spans })]);
+    }
     case "again":
-      return state.lastLabel === null ? state : label(state, given, state.lastLabel);
+      return state.lastLabel === null ? state : label(state, given, state.lastLabel, false);
     case "delete":
       return remove(state, given);
     case "confirm":
@@ -123,18 +168,19 @@ export function step(state: State, event: Event, given: Fixed): State {
       const asked = given.questions.filter((q) => isAsked(q, state.doc));
       const here = asked.findIndex((q) => q.id === state.question);
       const next = asked[(here + event.by + asked.length) % Math.max(asked.length, 1)];
-      return next === undefined ? state : { ...state, question: next.id, picked: null, moving: false };
+      return next === undefined ? state : { ...state, question: next.id, picked: null, pickedRelation: null, moving: false };
     }
     case "answer":
-      return commit(state, [answered(state.doc, event.question, event.answer)]);
+      return commit(state, given, [answered(state.doc, event.question, event.answer)]);
     case "cancel":
       if (state.moving) return { ...state, moving: false };
+      if (state.picked === null && state.selection === null && state.level[state.question] !== undefined) return up(state, given);
       return { ...state, selection: null, picked: null };
     case "undo":
     case "redo": {
       const back = (event.type === "undo" ? undo : redo)(state.doc, state.history);
       if (back.history === state.history) return state;
-      return { ...state, ...back, picked: null, moving: false, revision: state.revision + 1 };
+      return { ...state, ...back, picked: null, pickedRelation: null, moving: false, revision: state.revision + 1 };
     }
   }
 }
@@ -169,8 +215,9 @@ export function byDoubt(state: State, given: Fixed): { question: string; span: S
   return all.sort((a, b) => doubt(a) - doubt(b) || a.span.start - b.span.start);
 }
 
-function commit(state: State, changes: readonly Change[]): State {
-  const after = perform(state.doc, state.history, changes);
+function commit(state: State, given: Fixed, changes: readonly Change[]): State {
+  // Relations of a span that goes go with it, in the same step.
+  const after = perform(state.doc, state.history, whole(given.questions, state.doc, changes));
   return { ...state, ...after, revision: state.revision + 1 };
 }
 
@@ -225,7 +272,92 @@ function pick(state: State, given: Fixed, id: string | null): State {
   return { ...next, question: found.question.id, at, anchor: at };
 }
 
+/** Begin a relation at the picked span, if something can be joined with it; the nearest one is proposed. */
+function relate(state: State, given: Fixed): State {
+  if (state.picked === null) return state;
+  const first = partners(given.questions, state.doc, state.picked, state.question)[0];
+  return first === undefined ? state : { ...state, relating: { from: state.picked, to: first.id }, moving: false, selection: null };
+}
+
+/** Choose where the relation being drawn ends. */
+function aim(state: State, given: Fixed, event: Event & { type: "walk" | "pick" | "relate" }): State {
+  const { relating } = state;
+  if (relating === null) return state;
+  const possible = partners(given.questions, state.doc, relating.from, state.question);
+  if (event.type === "pick") {
+    return possible.some((span) => span.id === event.span) ? { ...state, relating: { ...relating, to: event.span } } : state;
+  }
+  const by = event.type === "walk" ? event.by : 1;
+  const here = possible.findIndex((span) => span.id === relating.to);
+  const next = possible[(here + by + possible.length) % Math.max(possible.length, 1)];
+  return next === undefined ? state : { ...state, relating: { ...relating, to: next.id } };
+}
+
+/** What the relation being drawn would join, and the question it answers. */
+export function drawn(state: State, given: Fixed): { question: RelationQuestion; from: string; to: string } | null {
+  const to = state.relating?.to ?? null;
+  if (state.relating === null || to === null) return null;
+  return joint(given.questions, state.doc, state.relating.from, to, state.question);
+}
+
+/** A relation by its id, with its question. */
+export function relationNamed(given: Fixed, doc: Doc, id: string | null): { question: RelationQuestion; relation: Relation } | null {
+  for (const question of given.questions) {
+    if (question.kind !== "relation") continue;
+    const relation = relationsOf(doc, question.id).find((each) => each.id === id);
+    if (relation !== undefined) return { question, relation };
+  }
+  return null;
+}
+
+/** Relations of a question, the model's least confident first; people's last. */
+export function relationsByDoubt(state: State, question: string): { relation: Relation; suggested: boolean }[] {
+  const { suggested } = slotOf(state.doc, question);
+  const all = relationsOf(state.doc, question).map((relation) => ({ relation, suggested: suggested.includes(relation.id) }));
+  const doubt = (each: (typeof all)[number]): number => (each.suggested ? (each.relation.score ?? 1) : 2);
+  return all.sort((a, b) => doubt(a) - doubt(b));
+}
+
+/** The labels that digits mean now, in their order. */
+export function digits(state: State, given: Fixed): readonly Label[] {
+  const joined = drawn(state, given)?.question ?? relationNamed(given, state.doc, state.pickedRelation)?.question;
+  const question = joined ?? picked(state, given)?.question ?? focused(state, given);
+  if (question === undefined || !("labels" in question)) return [];
+  if (question.kind === "choice" && isNested(question)) return levelOf(question, state.level[question.id] ?? null);
+  return question.labels.filter((each) => !each.retired);
+}
+
+function openLevel(state: State, given: Fixed, id: string, label: string | null): State {
+  const question = given.questions.find((q) => q.id === id);
+  if (question?.kind !== "choice" || !isNested(question)) return state;
+  const others = Object.fromEntries(Object.entries(state.level).filter(([key]) => key !== id));
+  const known = label !== null && childrenOf(question, label).length > 0;
+  return { ...state, level: known ? { ...others, [id]: label } : others };
+}
+
+function up(state: State, given: Fixed): State {
+  const question = focused(state, given);
+  const at = state.level[state.question];
+  if (question?.kind !== "choice" || at === undefined) return state;
+  return openLevel(state, given, question.id, question.labels.find((each) => each.id === at)?.parent ?? null);
+}
+
+function join(state: State, given: Fixed, id: string): State {
+  const pair = drawn(state, given);
+  if (pair === null || !pair.question.labels.some((each) => each.id === id && !each.retired)) return state;
+  const added: Relation = { id: given.newId(), label: id, from_id: pair.from, to_id: pair.to };
+  const relations = withRelation(pair.question, relationsOf(state.doc, pair.question.id), added);
+  // The span it began at stays picked: the next relation from it is one key away.
+  return { ...commit(state, given, [answered(state.doc, pair.question.id, { kind: "relation", relations })]), relating: null };
+}
+
 function walk(state: State, given: Fixed, by: 1 | -1): State {
+  if (focused(state, given)?.kind === "relation" && state.picked === null) {
+    const all = relationsByDoubt(state, state.question);
+    const here = all.findIndex((each) => each.relation.id === state.pickedRelation);
+    const next = all[here === -1 ? (by === 1 ? 0 : all.length - 1) : (here + by + all.length) % all.length];
+    return next === undefined ? state : { ...state, pickedRelation: next.relation.id };
+  }
   const all = byDoubt(state, given);
   if (all.length === 0) return state;
   const here = all.findIndex((each) => each.span.id === state.picked);
@@ -233,28 +365,40 @@ function walk(state: State, given: Fixed, by: 1 | -1): State {
   return pick(state, given, all[next]?.span.id ?? null);
 }
 
-function label(state: State, given: Fixed, id: string): State {
+function label(state: State, given: Fixed, id: string, chosen: boolean): State {
+  if (state.relating !== null) return join(state, given, id);
+  const relation = relationNamed(given, state.doc, state.pickedRelation);
+  if (relation !== null) return relabel(state, given, relation.question, relation.relation, id);
   const found = picked(state, given);
   if (found !== null && found.question.labels.some((l) => l.id === id)) {
     const spans = spansOf(state.doc, found.question.id).map((s) => (s.id === found.span.id ? human({ ...s, label: id }) : s));
-    return { ...commit(state, [answered(state.doc, found.question.id, { kind: "span", spans })]), lastLabel: id };
+    return { ...commit(state, given, [answered(state.doc, found.question.id, { kind: "span", spans })]), lastLabel: id };
   }
   const question = focused(state, given);
   if (question === undefined) return state;
-  if (question.kind === "choice") return choose(state, question, id);
+  if (question.kind === "choice") return choose(state, given, question, id, chosen);
   if (question.kind !== "span" || !question.labels.some((l) => l.id === id)) return state;
   const range = target(state, given);
   if (range === null) return state;
   const added: Span = { id: given.newId(), label: id, start: range.start, end: range.end };
   const spans = withSpan(spansOf(state.doc, question.id), added, question.overlap);
-  const after = commit(state, [answered(state.doc, question.id, { kind: "span", spans })]);
+  const after = commit(state, given, [answered(state.doc, question.id, { kind: "span", spans })]);
   // On to the next token, so that a run of names is labelled by pressing one digit after another.
   const next = Math.min(tokenAt(given, range.end - 1) + 1, given.tokens.length - 1);
   return { ...after, selection: null, picked: null, at: next, anchor: next, lastLabel: id };
 }
 
-function choose(state: State, question: Question & { kind: "choice" }, id: string): State {
-  if (!question.labels.some((l) => l.id === id && !l.retired)) return state;
+function relabel(state: State, given: Fixed, question: RelationQuestion, relation: Relation, id: string): State {
+  if (!question.labels.some((each) => each.id === id && !each.retired)) return state;
+  const { from_id, to_id } = relation;
+  const relations = withRelation(question, relationsOf(state.doc, question.id), { id: relation.id, label: id, from_id, to_id });
+  return commit(state, given, [answered(state.doc, question.id, { kind: "relation", relations })]);
+}
+
+function choose(state: State, given: Fixed, question: ChoiceQuestion, id: string, chosen: boolean): State {
+  const opens = isNested(question) && !chosen && id !== state.level[question.id] && childrenOf(question, id).length > 0;
+  if (opens) return openLevel(state, given, question.id, id);
+  if (!isChoosable(question, id)) return state;
   const slot = slotOf(state.doc, question.id);
   const now = slot.answer?.kind === "choice" ? slot.answer.labels : [];
   let labels: readonly string[];
@@ -262,29 +406,39 @@ function choose(state: State, question: Question & { kind: "choice" }, id: strin
   // Pressing the digit of what the model suggests confirms it; pressing it again takes it away.
   else labels = now.includes(id) && slot.suggested.length === 0 ? [] : [id];
   const answer: Answer | null = labels.length === 0 && !question.multiple ? null : { kind: "choice", labels };
-  return commit(state, [answered(state.doc, question.id, answer)]);
+  return commit(state, given, [answered(state.doc, question.id, answer)]);
 }
 
 function human(span: Span): Span {
-  const { id, label, start, end, attributes } = span;
-  return { id, label, start, end, ...(attributes === undefined ? {} : { attributes }) };
+  const { id, label, start, end, attributes, link } = span;
+  return { id, label, start, end, ...(attributes === undefined ? {} : { attributes }), ...((link ?? null) === null ? {} : { link }) };
 }
 
 function remove(state: State, given: Fixed): State {
+  const gone = relationNamed(given, state.doc, state.pickedRelation);
+  if (gone !== null) {
+    const relations = relationsOf(state.doc, gone.question.id).filter((each) => each.id !== gone.relation.id);
+    return { ...commit(state, given, [answered(state.doc, gone.question.id, { kind: "relation", relations })]), pickedRelation: null };
+  }
   const found = picked(state, given);
-  if (found === null) return state;
+  if (found === null) return up(state, given);
   const spans = spansOf(state.doc, found.question.id).filter((s) => s.id !== found.span.id);
-  return { ...commit(state, [answered(state.doc, found.question.id, { kind: "span", spans })]), picked: null, moving: false };
+  return { ...commit(state, given, [answered(state.doc, found.question.id, { kind: "span", spans })]), picked: null, moving: false };
 }
 
 function confirm(state: State, given: Fixed): State {
+  const relation = relationNamed(given, state.doc, state.pickedRelation);
+  if (relation !== null) {
+    if (!slotOf(state.doc, relation.question.id).suggested.includes(relation.relation.id)) return state;
+    return commit(state, given, [confirmed(state.doc, relation.question.id, relation.relation.id)]);
+  }
   const found = picked(state, given);
   if (found !== null) {
     if (!slotOf(state.doc, found.question.id).suggested.includes(found.span.id)) return state;
-    return commit(state, [confirmed(state.doc, found.question.id, found.span.id)]);
+    return commit(state, given, [confirmed(state.doc, found.question.id, found.span.id)]);
   }
   if (slotOf(state.doc, state.question).suggested.length === 0) return state;
-  return commit(state, [confirmed(state.doc, state.question, null)]);
+  return commit(state, given, [confirmed(state.doc, state.question, null)]);
 }
 
 function moveBorder(state: State, given: Fixed, which: "start" | "end", by: number): State {
@@ -301,7 +455,7 @@ function moveBorder(state: State, given: Fixed, which: "start" | "end", by: numb
   const others = spansOf(state.doc, question.id).filter((s) => s.id !== span.id);
   if (!question.overlap && others.some((s) => s.start < moved.end && moved.start < s.end)) return state;
   const spans = [...others, moved].sort((a, b) => a.start - b.start || b.end - a.end);
-  return commit(state, [answered(state.doc, question.id, { kind: "span", spans })]);
+  return commit(state, given, [answered(state.doc, question.id, { kind: "span", spans })]);
 }
 
 function everywhere(state: State, given: Fixed): State {
@@ -315,5 +469,5 @@ function everywhere(state: State, given: Fixed): State {
     spans = withSpan(spans, { id: given.newId(), label: span.label, ...range }, question.overlap);
     added += 1;
   }
-  return added === 0 ? state : commit(state, [answered(state.doc, question.id, { kind: "span", spans })]);
+  return added === 0 ? state : commit(state, given, [answered(state.doc, question.id, { kind: "span", spans })]);
 }

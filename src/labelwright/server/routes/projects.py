@@ -2,14 +2,16 @@
 
 from typing import Any
 
+from fastapi import Response
 from pydantic import Field
 
 from labelwright.core.access import Role
 from labelwright.core.annotation import Event
+from labelwright.core.arms import ArmsCompared
 from labelwright.core.ontology import Ontology
 from labelwright.core.project import Modality, Project, ProjectSettings
 from labelwright.core.value import Name, Value
-from labelwright.flows import measure, people, setup
+from labelwright.flows import economics, measure, people, setup
 from labelwright.server.edge import Bench, SignedIn, new_router
 from labelwright.store.people import MemberRow
 
@@ -144,3 +146,25 @@ def project_history(
 def numbers(project_id: int, actor: SignedIn, bench: Bench) -> measure.Numbers:
     """Figures for the overview."""
     return measure.numbers(bench, actor, project_id)
+
+
+@router.get("/projects/{project_id}/economics")
+def project_economics(
+    project_id: int, actor: SignedIn, bench: Bench, run: int | None = None
+) -> economics.Economics:
+    """What the work cost and what it was worth, of the project or of one run."""
+    return economics.economics(bench, actor, project_id, run)
+
+
+@router.get("/projects/{project_id}/economics.csv", response_class=Response)
+def economics_csv(project_id: int, actor: SignedIn, bench: Bench) -> Response:
+    """The same as a table."""
+    body = economics.as_csv(economics.economics(bench, actor, project_id))
+    headers = {"Content-Disposition": f'attachment; filename="economics-{project_id}.csv"'}
+    return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/projects/{project_id}/arms")
+def compare_arms(project_id: int, actor: SignedIn, bench: Bench) -> ArmsCompared:
+    """With a suggestion against without one, where takes were drawn at random."""
+    return economics.arms(bench, actor, project_id)

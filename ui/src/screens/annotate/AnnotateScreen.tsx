@@ -7,17 +7,20 @@ import { Link, useParams, useSearch } from "wouter";
 
 import { ApiError, api, must, mustBe } from "../../api/client";
 import { isAsked } from "../../editor/document";
-import { byDoubt, focused, picked, step } from "../../editor/session";
+import { isChoosable, isNested, pathOf } from "../../editor/nested";
+import { byDoubt, digits, drawn, focused, picked, relationNamed, step } from "../../editor/session";
 import type { Question } from "../../editor/types";
 import { digitOf, inDialog, keyOf, match, ownsKey, typingIn } from "../../keys";
 import { useMe } from "../../app/me";
 import type { Outbox } from "../../outbox/outbox";
 import { outboxOf } from "../../outbox/server";
+import { FlagNotice, type Flag } from "../../parts/flags";
 import { useLive } from "../../parts/live";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
 import { canDecide } from "./decidable";
-import { Panel, scale } from "./Panel";
+import { LinkSearch } from "./Links";
+import { Panel, scale, wordsOf } from "./Panel";
 import { useQueue, type Queue, type Turn } from "./queue";
 import { Evidence } from "./Evidence";
 import { SyncState } from "./SyncState";
@@ -25,6 +28,7 @@ import { TextStage } from "./TextStage";
 import { useWork } from "./useWork";
 
 const NO_PIECES: readonly { readonly start: number }[] = [];
+const NO_FLAGS: readonly Flag[] = [];
 
 export default function AnnotateScreen() {
   const project = Number(useParams()["id"]);
@@ -156,9 +160,11 @@ export async function takeBack(project: number, outbox: Outbox, queue: Queue): P
 
 function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoSubmit, outbox, onDone }: EditorProps) {
   const region = useRef<HTMLDivElement>(null);
+  const [reveal, setReveal] = useState(false);
   const [guide, setGuide] = useState(false);
   const [skipping, setSkipping] = useState(false);
   const [searching, setSearching] = useState(false);
+  const [linking, setLinking] = useState(false);
   const [lacking, setLacking] = useState<readonly Question[]>([]);
   const leave = useCallback(() => {
     onDone();
@@ -244,18 +250,20 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
   }, []);
   const refocus = (event: React.MouseEvent): void => {
     // After a click with the mouse, Enter means submit again, not the same label once more.
-    if (event.detail > 0 && event.target instanceof Element && event.target.closest(".lw-label-row, .lw-span-row, .lw-scale button, mark") !== null) {
+    if (event.detail > 0 && event.target instanceof Element && event.target.closest(".lw-label-row, .lw-span-row, .lw-crumb, .lw-scale button, mark") !== null) {
       region.current?.focus({ preventScroll: true });
     }
   };
 
   const byDigit = (question: Question, digit: number): void => {
-    if (question.kind === "choice" || question.kind === "span") {
-      const on = picked(state, given)?.question ?? question;
-      const label = on.labels.filter((l) => !l.retired)[digit];
+    if ("labels" in question || state.relating !== null) {
+      const label = digits(state, given)[digit];
       if (label === undefined) return;
-      dispatch({ type: "label", label: label.id });
-      if (autoSubmit && on.kind === "choice" && !on.multiple && given.questions.filter((q) => isAsked(q, state.doc)).length === 1) setTimeout(submit, 0);
+      const event = { type: "label", label: label.id } as const;
+      dispatch(event);
+      // Opening a level of nested labels answers nothing yet.
+      const answers = step(state, event, given).revision > state.revision;
+      if (answers && autoSubmit && question.kind === "choice" && !question.multiple && given.questions.filter((q) => isAsked(q, state.doc)).length === 1) setTimeout(submit, 0);
     } else if (question.kind === "scalar") {
       const steps = scale(question);
       const wanted = question.type === "boolean" ? steps?.[digit] : steps?.find((s) => s.value === (digit + 1) % 10);
@@ -267,14 +275,18 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
     switch (id) {
       case "submit":
         if (state.moving) dispatch({ type: "move-borders" });
-        else submit();
+        else if (state.relating !== null) {
+          const [only, ...others] = digits(state, given);
+          if (only !== undefined && others.length === 0) dispatch({ type: "label", label: only.id });
+          else notifications.show({ id: "relate", message: t("annotate.relateType") });
+        } else submit();
         return;
       case "skip":
         setSkipping(true);
         return;
       case "reject":
-        if (state.picked !== null) dispatch({ type: "delete" });
-        else if (focused(state, given)?.kind !== "span") dispatch({ type: "answer", question: state.question, answer: null });
+        if (state.picked !== null || state.pickedRelation !== null) dispatch({ type: "delete" });
+        else if (focused(state, given)?.kind !== "span" && focused(state, given)?.kind !== "relation") dispatch({ type: "answer", question: state.question, answer: null });
         return;
       case "take-back":
         back();
@@ -333,6 +345,18 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
         if (next !== undefined) dispatch({ type: "pick", span: next.span.id });
         return;
       }
+      case "relate": {
+        if (step(state, { type: "relate" }, given) === state) notifications.show({ id: "relate", message: t(state.picked === null ? "annotate.relatePick" : "annotate.relateNothing") });
+        dispatch({ type: "relate" });
+        return;
+      }
+      case "link": {
+        const found = picked(state, given);
+        if (found === null) notifications.show({ id: "link", message: t("annotate.linkPick") });
+        else if ((found.question.knowledge ?? "") === "") notifications.show({ id: "link", message: t("annotate.linkNone") });
+        else setLinking(true);
+        return;
+      }
       case "everywhere": {
         if (picked(state, given) === null) return;
         const added = byDoubt(step(state, { type: "everywhere" }, given), given).length - byDoubt(state, given).length;
@@ -355,13 +379,14 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
     // The region takes the single keys; they never fire while a field outside of it has the focus.
     <div className="lw-work" ref={region} tabIndex={-1} onKeyDown={(event) => { press(event.nativeEvent); }} onClick={refocus}>
       <main className="lw-stage" id="main">
-        <TextStage given={given} state={state} pieces={turn.prediction?.pieces ?? NO_PIECES} dispatch={dispatch} />
+        <FlagNotice flags={turn.flags ?? NO_FLAGS} shown={reveal} show={setReveal} />
+        <TextStage given={given} state={state} pieces={turn.prediction?.pieces ?? NO_PIECES} dispatch={dispatch} flags={turn.flags ?? NO_FLAGS} reveal={reveal} />
         <Metadata turn={turn} />
       </main>
       <aside className="lw-side" aria-label={t("annotate.labels")}>
         {lacking.length > 0 && <Alert color="yellow" role="alert" mb="sm">{t("annotate.missing", { names: lacking.map((q) => q.name).join(", ") })}</Alert>}
         {state.moving && <Alert mb="sm">{t("annotate.moveBorders")}</Alert>}
-        <Panel given={given} state={state} turn={turn} dispatch={dispatch} />
+        <Panel given={given} state={state} turn={turn} dispatch={dispatch} project={project} />
         {turn.prediction && <Evidence prediction={turn.prediction} questions={given.questions} go={(start) => { dispatch({ type: "place", point: start }); }} />}
       </aside>
       <footer className="lw-foot">
@@ -371,7 +396,7 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
         <span className="lw-why">
           <span>{t("annotate.why", { why: turn.why_text })}</span>{" "}
           <span className="lw-dim">
-            {turn.prediction === null ? t("annotate.noSuggestion") : t("annotate.suggestion", { model: turn.prediction?.predictor_title ?? "" })}
+            {turn.prediction === null ? t(turn.arm === "hidden" ? "annotate.withheld" : "annotate.noSuggestion") : t("annotate.suggestion", { model: turn.prediction?.predictor_title ?? "" })}
             {typeof sure === "number" ? ` · ${t("annotate.confidence", { n: Math.round(sure * 100) })}` : ""}
           </span>
         </span>
@@ -394,16 +419,35 @@ function Editor({ project, turn, queue, questions, guideline, idleAfterMs, autoS
       />
       <LabelSearch
         opened={searching}
-        question={focused(state, given)}
+        question={drawn(state, given)?.question ?? relationNamed(given, state.doc, state.pickedRelation)?.question ?? picked(state, given)?.question ?? focused(state, given)}
         close={() => { setSearching(false); region.current?.focus(); }}
-        choose={(label) => { dispatch({ type: "label", label }); }}
+        choose={(label) => { dispatch({ type: "label", label, whole: true }); }}
       />
+      {linking && (
+        <LinkSearch
+          project={project}
+          given={given}
+          state={state}
+          close={() => { setLinking(false); region.current?.focus(); }}
+          choose={(link) => { dispatch({ type: "link", link }); }}
+        />
+      )}
     </div>
   );
 }
 
 function announcement(work: ReturnType<typeof useWork>): string {
   const { given, state } = work;
+  const pair = drawn(state, given);
+  const joined = relationNamed(given, state.doc, state.pickedRelation);
+  if (pair !== null) return t("annotate.relating", { from: wordsOf(given, state, pair.from), to: wordsOf(given, state, pair.to) });
+  if (joined !== null) {
+    const { relation, question } = joined;
+    return `${wordsOf(given, state, relation.from_id)}, ${question.labels.find((l) => l.id === relation.label)?.name ?? ""}, ${wordsOf(given, state, relation.to_id)}`;
+  }
+  const open = state.level[state.question];
+  const nested = focused(state, given);
+  if (open !== undefined && nested?.kind === "choice") return pathOf(nested.labels, open);
   const found = picked(state, given);
   if (found !== null) {
     const label = found.question.labels.find((l) => l.id === found.span.label)?.name ?? "";
@@ -458,7 +502,7 @@ export function Guide({ guideline, questions }: { guideline: string; questions: 
           {"labels" in q && (
             <dl>
               {q.labels.filter((l) => !l.retired).map((l) => (
-                <div key={l.id}><dt><b>{l.name}</b></dt><dd>{l.definition}</dd></div>
+                <div key={l.id}><dt><b>{pathOf(q.labels, l.id)}</b></dt><dd>{l.definition}</dd></div>
               ))}
             </dl>
           )}
@@ -486,7 +530,8 @@ function SkipDialog({ opened, close, skip }: { opened: boolean; close: () => voi
 }
 
 function LabelSearch({ opened, question, close, choose }: { opened: boolean; question: Question | undefined; close: () => void; choose: (label: string) => void }) {
-  const labels = question !== undefined && "labels" in question ? question.labels.filter((l) => !l.retired) : [];
+  const labels = question !== undefined && "labels" in question ? question.labels.filter((l) => !l.retired && (question.kind !== "choice" || isChoosable(question, l.id))) : [];
+  const title = (id: string, name: string): string => (question?.kind === "choice" && isNested(question) ? pathOf(question.labels, id) : name);
   return (
     <Modal opened={opened} onClose={close} title={t("annotate.searchLabel")} size="sm">
       {labels.length === 0 ? <Text c="dimmed">{t("annotate.noSpans")}</Text> : (
@@ -495,7 +540,7 @@ function LabelSearch({ opened, question, close, choose }: { opened: boolean; que
           searchable
           defaultDropdownOpened
           aria-label={t("annotate.searchLabel")}
-          data={labels.map((l) => ({ value: l.id, label: l.name }))}
+          data={labels.map((l) => ({ value: l.id, label: title(l.id, l.name) }))}
           onChange={(value) => {
             if (value !== null) choose(value);
             close();

@@ -12,6 +12,7 @@ import type { Question } from "../../editor/types";
 import { digitOf, inDialog, keyOf, match, ownsKey, typingIn } from "../../keys";
 import { outboxOf } from "../../outbox/server";
 import { useLive } from "../../parts/live";
+import { FlagNotice, FlaggedText } from "../../parts/flags";
 import { Confidence, LabelChip } from "../../parts/label";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
@@ -41,6 +42,7 @@ export default function DecideScreen() {
   const region = useRef<HTMLDivElement>(null);
   const [recent, setRecent] = useState<readonly Recent[]>([]);
   const [choosing, setChoosing] = useState(false);
+  const [reveal, setReveal] = useState(false);
   const handedIn = useRef<number | null>(null);
   const returning = useRef(false);
   const turn = queue.turn;
@@ -144,10 +146,11 @@ export default function DecideScreen() {
       ) : (
         <main className="lw-decide" id="main">
           <h1>{question.name}</h1>
-          <p className="lw-decide-text" dir="auto">{turn.asset.text}</p>
+          <p className="lw-decide-text" dir="auto"><FlaggedText text={turn.asset.text ?? ""} flags={turn.flags ?? []} reveal={reveal} /></p>
+          <FlagNotice flags={turn.flags ?? []} shown={reveal} show={setReveal} />
           <div className="lw-decide-said" role="status">
             {suggestion === undefined ? (
-              <span className="lw-dim">{t("annotate.noSuggestion")}</span>
+              <span className="lw-dim">{turn.arm === "hidden" ? t("annotate.withheld") : t("annotate.noSuggestion")}</span>
             ) : (
               <>
                 <LabelChip name={suggestion.name} colour={suggestion.colour} suggested />

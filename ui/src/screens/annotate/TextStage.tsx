@@ -1,12 +1,14 @@
 /** Draws the text with its spans, one paragraph at a time, and turns pointers into events of the editor. */
-import { memo, useEffect, useMemo, useRef, type CSSProperties } from "react";
+import { memo, useEffect, useMemo, useRef, useState, type CSSProperties } from "react";
 
 import { slotOf, spansOf, type Doc } from "../../editor/document";
 import type { OffsetTable, Range } from "../../editor/offsets";
 import { lanes, segments, type Cover, type Marked } from "../../editor/segments";
 import { target, type Event, type Fixed, type State } from "../../editor/session";
+import type { Flag } from "../../parts/flags";
 import type { Label } from "../../editor/types";
 import { t } from "../../strings";
+import { RelationLines } from "./RelationLines";
 
 interface Props {
   readonly given: Fixed;
@@ -14,6 +16,9 @@ interface Props {
   /** Where the pieces begin that a model was asked about one by one; empty for a text asked about as a whole. */
   readonly pieces: readonly { readonly start: number }[];
   readonly dispatch: (event: Event) => void;
+  readonly flags: readonly Flag[];
+  /** Whether hidden characters are named where they stand. */
+  readonly reveal: boolean;
 }
 
 const LONG = 20_000;
@@ -28,15 +33,18 @@ interface Drawn {
   readonly signature: string;
   /** "Part 3 of 12" where a piece begins. */
   readonly part: string;
+  readonly flags: readonly Flag[];
 }
 
-export function TextStage({ given, state, pieces, dispatch }: Props) {
+export function TextStage({ given, state, pieces, dispatch, flags, reveal }: Props) {
   const stage = useRef<HTMLDivElement>(null);
   const labels = useMemo(() => labelsOf(given), [given]);
   const paragraphs = useMemo(() => given.table.paragraphs(), [given]);
   const covers = useMemo(() => coversOf(given, state.doc), [given, state.doc]);
   const parts = useMemo(() => partsOf(paragraphs, pieces), [paragraphs, pieces]);
-  const blocks = useMemo(() => blocksOf(paragraphs, covers, parts), [paragraphs, covers, parts]);
+  const blocks = useMemo(() => blocksOf(paragraphs, covers, parts, flags), [paragraphs, covers, parts, flags]);
+  const [hovered, setHovered] = useState<string | null>(null);
+  const related = given.questions.some((q) => q.kind === "relation");
   useTransientPaint(stage, given, state);
 
   const up = (event: PointerEvent): void => {
@@ -77,10 +85,12 @@ export function TextStage({ given, state, pieces, dispatch }: Props) {
       aria-label={t("annotate.textRegion")}
       tabIndex={0}
       onPointerDown={down}
+      {...(related ? { onPointerOver: (event: React.PointerEvent) => { setHovered(spanUnder(event.target, covers)); } } : {})}
     >
+      {related && <RelationLines stage={stage} given={given} state={state} hovered={hovered} />}
       {blocks.map(({ from, to, drawn, signature }) => {
         const picked = drawn.some((d) => d.covers.some((c) => c.span.id === state.picked)) ? state.picked : null;
-        return <Block key={from} from={from} to={to} drawn={drawn} signature={signature} table={given.table} labels={labels} picked={picked} />;
+        return <Block key={from} from={from} to={to} drawn={drawn} signature={signature} table={given.table} labels={labels} picked={picked} reveal={reveal && drawn.some((d) => d.flags.length > 0)} />;
       })}
     </div>
   );
@@ -94,7 +104,8 @@ interface BlockOf {
 }
 
 /** Paragraphs with what covers them, in blocks. One walk over both, since both are in text order. */
-function blocksOf(paragraphs: readonly Range[], covers: readonly Cover[], parts: ReadonlyMap<number, string>): BlockOf[] {
+function blocksOf(paragraphs: readonly Range[], covers: readonly Cover[], parts: ReadonlyMap<number, string>, flags: readonly Flag[]): BlockOf[] {
+  const here = flags.filter((f) => (f.field ?? "") === "");
   const ordered = [...covers].sort((a, b) => a.span.start - b.span.start);
   let next = 0;
   let open: Cover[] = [];
@@ -104,7 +115,7 @@ function blocksOf(paragraphs: readonly Range[], covers: readonly Cover[], parts:
     const mine = open.filter((c) => c.span.end > range.start && c.span.start < range.end);
     const part = parts.get(i) ?? "";
     const signature = part + mine.map((c) => `${c.span.id}:${String(c.span.start)}-${String(c.span.end)}:${c.span.label}:${String(c.suggested)}:${String(c.lane)}`).join("|");
-    return { range, covers: mine, signature, part };
+    return { range, covers: mine, signature, part, flags: here.filter((f) => f.start < range.end && range.start < f.end) };
   });
   const blocks: BlockOf[] = [];
   for (let i = 0; i < drawn.length; i += BLOCK) {
@@ -129,35 +140,37 @@ interface BlockProps extends BlockOf {
   readonly table: OffsetTable;
   readonly labels: ReadonlyMap<string, Label>;
   readonly picked: string | null;
+  readonly reveal: boolean;
 }
 
 const Block = memo(
-  function Block({ from, to, drawn, table, labels, picked }: BlockProps) {
+  function Block({ from, to, drawn, table, labels, picked, reveal }: BlockProps) {
     return (
       <div className="lw-block" data-from={from} data-to={to} style={{ containIntrinsicBlockSize: `auto ${String(drawn.length * 34)}px` }}>
-        {drawn.map((d) => <Paragraph key={d.range.start} {...d} table={table} labels={labels} picked={d.covers.some((c) => c.span.id === picked) ? picked : null} />)}
+        {drawn.map((d) => <Paragraph key={d.range.start} {...d} table={table} labels={labels} picked={d.covers.some((c) => c.span.id === picked) ? picked : null} reveal={reveal && d.flags.length > 0} />)}
       </div>
     );
   },
-  (a, b) => a.signature === b.signature && a.table === b.table && a.picked === b.picked && a.labels === b.labels && a.to === b.to,
+  (a, b) => a.signature === b.signature && a.table === b.table && a.picked === b.picked && a.labels === b.labels && a.to === b.to && a.reveal === b.reveal,
 );
 
 interface ParagraphProps extends Drawn {
   readonly table: OffsetTable;
   readonly labels: ReadonlyMap<string, Label>;
   readonly picked: string | null;
+  readonly reveal: boolean;
 }
 
 const Paragraph = memo(
-  function Paragraph({ range, covers, part, table, labels, picked }: ParagraphProps) {
+  function Paragraph({ range, covers, part, table, labels, picked, flags, reveal }: ParagraphProps) {
     return (
       <p dir="auto" data-start={range.start} data-part={part === "" ? undefined : part}>
         {range.start === range.end ? <br /> : null}
         {range.start === range.end
           ? null
-          : segments(range, covers).map((piece) =>
+          : segments(range, covers, flags).map((piece) =>
               piece.covers.length === 0 ? (
-                <span key={piece.start} data-start={piece.start}>
+                <span key={piece.start} data-start={piece.start} className={flagAt(flags, piece) === undefined ? undefined : "lw-flagged"} data-hidden={reveal ? hiddenAt(flags, piece) : undefined}>
                   {table.slice(piece.start, piece.end)}
                 </span>
               ) : (
@@ -165,7 +178,8 @@ const Paragraph = memo(
                   key={piece.start}
                   data-start={piece.start}
                   data-tag={piece.ends.length === 0 ? undefined : tagsOf(piece.ends, labels)}
-                  className={piece.covers.some((c) => c.span.id === picked) ? "lw-picked" : undefined}
+                  data-hidden={reveal ? hiddenAt(flags, piece) : undefined}
+                  className={[piece.covers.some((c) => c.span.id === picked) ? "lw-picked" : "", flagAt(flags, piece) === undefined ? "" : "lw-flagged"].filter((name) => name !== "").join(" ") || undefined}
                   // Operable like a button (a click picks it), which is also what lets it carry a name; N walks to it by keyboard.
                   role="button"
                   tabIndex={-1}
@@ -179,8 +193,18 @@ const Paragraph = memo(
       </p>
     );
   },
-  (a, b) => a.signature === b.signature && a.table === b.table && a.picked === b.picked && a.labels === b.labels,
+  (a, b) => a.signature === b.signature && a.table === b.table && a.picked === b.picked && a.reveal === b.reveal && a.labels === b.labels,
 );
+
+function flagAt(flags: readonly Flag[], piece: Range): Flag | undefined {
+  return flags.find((f) => f.start < piece.end && piece.start < f.end);
+}
+
+/** What a hidden character is called, at its last piece. */
+function hiddenAt(flags: readonly Flag[], piece: Range): string | undefined {
+  const found = flagAt(flags, piece);
+  return found?.kind === "invisible" && found.end === piece.end ? found.note : undefined;
+}
 
 function labelsOf(given: Fixed): Map<string, Label> {
   const found = new Map<string, Label>();
@@ -238,6 +262,15 @@ function paint(covers: readonly Cover[], start: number, labels: ReadonlyMap<stri
     boxShadow: caps.map((c) => `inset 3px 0 0 ${colour(c)}`).join(", ") || undefined,
     "--lw-tag": innermost === undefined ? undefined : colour(covers[covers.length - 1] ?? innermost),
   } as CSSProperties;
+}
+
+/** The innermost span under the pointer. */
+function spanUnder(target: EventTarget, covers: readonly Cover[]): string | null {
+  const mark = target instanceof Element ? target.closest<HTMLElement>("mark[data-start]") : null;
+  if (mark === null) return null;
+  const at = Number(mark.dataset["start"]);
+  const over = covers.filter((c) => c.span.start <= at && at < c.span.end);
+  return over.sort((a, b) => a.span.end - a.span.start - (b.span.end - b.span.start))[0]?.span.id ?? null;
 }
 
 /** Code point offset of a place in the DOM; null outside the text. */

@@ -9,6 +9,7 @@ import { api, must, type Noun } from "../../api/client";
 import type { Question } from "../../editor/types";
 import { match, typingIn } from "../../keys";
 import { AnswerChips } from "../../parts/answers";
+import { FlagBadge, FlagNotice, FlaggedText } from "../../parts/flags";
 import { Confidence } from "../../parts/label";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
@@ -26,6 +27,14 @@ function totalOf(counts: Readonly<Record<string, number>>): number {
   return STATUSES.reduce((sum, status) => sum + (counts[status] ?? 0), 0);
 }
 
+const FLAGS = [
+  { value: "any", label: t("flags.any") },
+  { value: "instructions", label: t("flags.instructions") },
+  { value: "role_marks", label: t("flags.role_marks") },
+  { value: "invisible", label: t("flags.invisible") },
+  { value: "mixed_scripts", label: t("flags.mixed_scripts") },
+];
+
 export default function DataTable({ project, view }: TabProps) {
   const questions = view.ontology.questions as unknown as Question[];
   // The filters are part of the address: back from the editor they are still there, and a link shows the same rows.
@@ -37,9 +46,10 @@ export default function DataTable({ project, view }: TabProps) {
   const below = part(address.get("below"));
   const above = part(address.get("above"));
   const change = address.get("change");
+  const flag = address.get("flag");
   const gold = address.get("gold") === "true";
   const order: "id" | "confidence" = address.get("order") === "confidence" ? "confidence" : "id";
-  const filtered = searched !== "" || status !== null || label !== null || below !== null || above !== null || change !== null || gold;
+  const filtered = searched !== "" || status !== null || label !== null || below !== null || above !== null || change !== null || flag !== null || gold;
   const set = useCallback((name: string, value: string | null): void => {
     setAddress((now) => {
       const next = new URLSearchParams(now);
@@ -71,6 +81,7 @@ export default function DataTable({ project, view }: TabProps) {
     ...(label === null ? {} : { label }),
     ...(below === null ? {} : { confidence_below: below }),
     ...(above === null ? {} : { confidence_above: above }),
+    ...(flag === null ? {} : { flag: flag as "any" }),
     ...(gold ? { gold: true } : {}),
     ...(change === null ? {} : { model_vs_human: change as "changed" | "kept" }),
   };
@@ -116,6 +127,7 @@ export default function DataTable({ project, view }: TabProps) {
         <NumberInput aria-label={t("table.below")} placeholder={t("table.below")} min={0} max={1} step={0.1} decimalScale={2} value={below ?? ""} onChange={(v) => { set("below", String(v)); }} w={160} />
         <NumberInput aria-label={t("table.above")} placeholder={t("table.above")} min={0} max={1} step={0.1} decimalScale={2} value={above ?? ""} onChange={(v) => { set("above", String(v)); }} w={160} />
         <Select aria-label={t("table.anyChange")} placeholder={t("table.anyChange")} clearable data={[{ value: "changed", label: t("table.changed") }, { value: "kept", label: t("table.kept") }]} value={change} onChange={(v) => { set("change", v); }} w={180} />
+        <Select aria-label={t("flags.filter")} placeholder={t("flags.filter")} clearable data={FLAGS} value={flag} onChange={(v) => { set("flag", v); }} w={180} />
         <Checkbox label={t("table.gold")} checked={gold} onChange={(e) => { set("gold", e.currentTarget.checked ? "true" : null); }} />
         <Button variant={order === "confidence" ? "filled" : "default"} aria-pressed={order === "confidence"} onClick={() => { set("order", order === "confidence" ? null : "confidence"); }}>{t("table.sort")}</Button>
         <span className="lw-dim lw-number" role="status">{t("table.loaded", { n: rows.length })}{hasNextPage ? "+" : ""}{filtered ? "" : ` ${t("table.ofTotal", { total: totalOf(view.counts) })}`}</span>
@@ -134,7 +146,7 @@ export default function DataTable({ project, view }: TabProps) {
                 return (
                   <tr key={row.asset.id} data-index={item.index} ref={virtual.measureElement} aria-selected={item.index === at} onClick={() => { setAt(item.index); setPreview(row.asset.id); }} style={{ cursor: "pointer" }}>
                     <td className="lw-cut" title={row.asset.external_id ?? ""}>{row.asset.external_id ?? row.asset.id}</td>
-                    <td className="lw-cut" dir="auto">{row.asset.text}</td>
+                    <td className="lw-cut" dir="auto"><FlagBadge kinds={row.asset.flags} /> {row.asset.text}</td>
                     <td><AnswerChips answers={row.answers as never} questions={questions} by={row.answers_by} text={row.asset.text ?? ""} /></td>
                     <td><Confidence value={row.asset.confidence ?? null} /></td>
                     <td className="lw-dim">{t(`table.statuses.${row.asset.status ?? "new"}`)}{row.gold ? ` · ${t("table.goldMark")}` : ""}</td>
@@ -158,13 +170,16 @@ function Preview({ project, asset, questions }: { project: number; asset: number
     queryKey: ["asset", project, asset],
     queryFn: () => must(api.GET("/api/projects/{project_id}/assets/{asset_id}", { params: { path: { project_id: project, asset_id: asset } } })) as Promise<Noun<"AssetView">>,
   });
+  const [reveal, setReveal] = useState(false);
   if (found.isPending) return <Waiting />;
   if (found.isError) return <Trouble error={found.error} />;
   const { data } = found;
   const text = data.asset.text ?? "";
   return (
     <>
-      <p className="lw-pre" dir="auto" style={{ fontSize: 16, lineHeight: "26px" }}>{text}</p>
+      <p className="lw-pre" dir="auto" style={{ fontSize: 16, lineHeight: "26px" }}><FlaggedText text={text} flags={data.flags ?? []} reveal={reveal} /></p>
+      <FlagNotice flags={data.flags ?? []} shown={reveal} show={setReveal} />
+      {data.withheld === true && <p className="lw-dim">{t("flags.withheld")}</p>}
       <Button component={Link} href={`/projects/${String(project)}/label?asset=${String(asset)}`}>{t("table.open")}</Button>
       {data.prediction && (
         <>

@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 
 import { api, must, type Noun } from "../../api/client";
+import { ArmsBlock, EconomicsBlock } from "../../parts/economics";
 import { Funnel } from "../../parts/funnel";
 import { t } from "../../strings";
 import { NextBatch } from "./NextBatch";
@@ -32,6 +33,7 @@ export default function Overview({ project, view }: TabProps) {
       <section className="lw-card">
         <Funnel counts={view.counts} />
         {(view.counts["gold"] ?? 0) > 0 && <span className="lw-dim">{t("project.gold", { n: view.counts["gold"] ?? 0 })}</span>}
+        {sees && (view.counts["flagged"] ?? 0) > 0 && <span className="lw-dim"> {t("flags.count", { n: view.counts["flagged"] ?? 0 })}</span>}
       </section>
       <div className="lw-cards">
         {waiting !== undefined && <section className="lw-card"><h2>{t("series.title")}</h2><NextBatch run={waiting} project={project} steer={view.role === "manager"} /></section>}
@@ -74,6 +76,12 @@ export default function Overview({ project, view }: TabProps) {
           </section>
         )}
       </div>
+      {sees && (
+        <div className="lw-stack">
+          <EconomicsBlock project={project} version={view.counts["submissions"]} />
+          <ArmsBlock project={project} on={(view.project.settings?.no_suggestion_share ?? 0) > 0} version={view.counts["submissions"]} />
+        </div>
+      )}
     </>
   );
 }

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { Link } from "wouter";
 
 import { api, must, type Noun } from "../../api/client";
+import { EconomicsBlock } from "../../parts/economics";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
 import { Examples, ExamplesOf } from "./Examples";
@@ -91,6 +92,7 @@ function Details({ project, run, questions }: { project: number; run: number; qu
   return (
     <>
       {facts.length > 0 && <p className="lw-number" role="status">{facts.join(" · ")}</p>}
+      <EconomicsBlock project={project} run={run} />
       {causes.length > 0 && <h2>{t("runs.failures")}</h2>}
       {causes.map(([cause, n]) => (
         <div key={cause}><b>{cause.replaceAll("_", " ")}</b> <span className="lw-number">{n}</span>
