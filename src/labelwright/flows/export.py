@@ -202,6 +202,8 @@ def export_file(workbench: Workbench, actor: Actor, project_id: int, job_id: int
         raise NotFound("no_export", f"project {project_id} has no export {job_id}")
     if job.state != "done":
         raise Conflict("not_finished", f"this export is {job.state}", job.message)
+    if "blob" not in job.report:
+        raise NotFound("no_file", f"export {job_id} has no file", "export again")
     return workbench.blobs.path(str(job.report["blob"])), str(job.report["file_name"])
 
 
