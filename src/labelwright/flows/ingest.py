@@ -30,6 +30,7 @@ from labelwright.flows import guard
 from labelwright.flows.jobs import Control, Report
 from labelwright.formats import READERS, Mapping, open_source, sniff
 from labelwright.formats import mapping as maps
+from labelwright.formats.edge import printable
 from labelwright.formats.registry import head
 from labelwright.store import asset as assets
 from labelwright.store import economics, history, jobs, people, work
@@ -97,7 +98,7 @@ class ImportWanted(Value):
 
 def keep_upload(workbench: Workbench, actor: Actor, name: str, chunks: Iterable[bytes]) -> Upload:
     """Store a file; only its content and, as data, its name are kept."""
-    name = Path(name.replace("\\", "/")).name[:300] or "upload"
+    name = printable(Path(name.replace("\\", "/")).name[:300]) or "upload"
     blob, size = workbench.blobs.put(chunks, limit_bytes=MAX_UPLOAD_BYTES)
     upload_id = uuid.uuid4().hex
     with workbench.store.write() as tx:

@@ -7,6 +7,7 @@ import codecs
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -116,8 +117,8 @@ def _integer(digits: str) -> int | str:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {excerpt(next(n for n in names if names.count(n) > 1))!r} occurs twice")
+        names = Counter(name for name, _ in pairs)
+        raise ValueError(f"the key {excerpt(next(k for k, n in names.items() if n > 1))!r} occurs twice")
     return found
 
 

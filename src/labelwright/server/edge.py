@@ -5,13 +5,14 @@ Hides how a person is known (cookie or token) and how exceptions become HTTP ans
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -104,16 +105,35 @@ def host_name(netloc: str) -> str:
 
 
 class StrictRoute(APIRoute):
-    """A route whose JSON bodies are parsed strictly, see `labelwright.server.strict`."""
+    """A route whose parameters and JSON bodies are read strictly, see `labelwright.server.strict`."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         """Wrap FastAPI's handler."""
         handler = super().get_route_handler()
+        whole = _whole_numbers(self)
 
         async def handle(request: Request) -> Response:
+            for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
+                try:
+                    strict.check_parameter(name, whole=False)
+                    strict.check_parameter(value, whole=name in whole)
+                except ValueError as error:
+                    raise Invalid("bad_request", f"{name[:60]!r} {error}") from error
             return await handler(_StrictRequest(request.scope, request.receive))
 
         return handle
+
+
+def _whole_numbers(route: APIRoute) -> set[str]:
+    """Names of the parameters in path and query that are whole numbers, also those of a model of them."""
+    found: dict[str, Any] = {}
+    for field in (*route.dependant.path_params, *route.dependant.query_params):
+        kind: Any = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found |= {name: each.annotation for name, each in kind.model_fields.items()}
+        else:
+            found[field.alias] = kind
+    return {name for name, kind in found.items() if kind is int or int in get_args(kind)}
 
 
 def new_router() -> APIRouter:

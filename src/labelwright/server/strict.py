@@ -1,11 +1,14 @@
 """Strict JSON at the edge: what every later layer may rely on.
 
-Refuses NaN and Infinity, nesting over 100, duplicate keys, lone surrogates, NUL, and integers beyond 64 bits, each with
-a clear message. PostgreSQL cannot hold NUL or lone surrogates; refusing them everywhere keeps both databases alike.
+Refuses NaN and Infinity (also written as 1e999), nesting over 100, duplicate keys, lone surrogates, NUL, and integers
+beyond 64 bits, each with a clear message. PostgreSQL cannot hold NUL or lone surrogates; refusing them everywhere keeps
+both databases alike.
 """
 
 import json
+import math
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 from labelwright.core.errors import Invalid, TooLarge
@@ -25,11 +28,18 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
+def _float(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:40]} is beyond what a number can hold")
+    return number
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        names = Counter(name for name, _ in pairs)
+        twice = next(name for name, n in names.items() if n > 1)
         raise ValueError(f"the key {twice[:60]!r} occurs twice")
     return found
 
@@ -50,6 +60,7 @@ def loads(body: bytes) -> Any:
             body.decode("utf-8"),
             parse_constant=_no_constant,
             parse_int=_integer,
+            parse_float=_float,
             object_pairs_hook=_object,
         )
         check(value)
@@ -60,6 +71,25 @@ def loads(body: bytes) -> Any:
     except ValueError as error:
         raise Invalid("bad_json", f"the body is not valid JSON: {error}") from error
     return value
+
+
+def check_parameter(value: str, *, whole: bool) -> None:
+    """Refuse a part of the address that no database can hold.
+
+    Args:
+        value: What stands in the path or the query.
+        whole: Whether it is read as a whole number.
+
+    Raises:
+        ValueError: NUL, half of a surrogate pair, or a whole number beyond 64 bits.
+    """
+    if _FORBIDDEN.search(value):
+        raise ValueError("contains NUL or half of a surrogate pair")
+    # Python reads no number of thousands of digits; that is left to the check of the form.
+    if whole and re.fullmatch(r"[+-]?[0-9_]{18,1000}", value.strip()):
+        number = int(value.replace("_", ""))
+        if not -(2**63) <= number < 2**63:
+            raise ValueError("is beyond 64 bits")
 
 
 def check(value: Any) -> None:

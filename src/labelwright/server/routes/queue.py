@@ -3,7 +3,8 @@
 from typing import Annotated, Any
 
 from fastapi import Request
-from pydantic import Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, ValidationError
 
 from labelwright.core.annotation import Draft
 from labelwright.core.answer import Answers
@@ -76,7 +77,10 @@ async def release(project_id: int, request: Request, actor: SignedIn, bench: Ben
     from starlette.concurrency import run_in_threadpool
 
     body: Any = strict.loads(await request.body())
-    wanted = Assets.model_validate(body)
+    try:
+        wanted = Assets.model_validate(body)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
     await run_in_threadpool(taking.release, bench, actor, project_id, wanted.asset_ids)
 
 
