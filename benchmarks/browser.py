@@ -61,7 +61,8 @@ def walk(page: Page, times: int, pause_ms: int) -> list[float]:
     for n in range(times):
         page.keyboard.press("1")
         page.keyboard.press("Enter")
-        page.wait_for_function("n => window.painted.length > n", arg=n)
+        while page.evaluate("() => window.painted.length") <= n:
+            page.wait_for_timeout(5)
         page.wait_for_timeout(pause_ms)
     found: list[float] = page.evaluate("() => window.painted")
     return found

@@ -18,7 +18,7 @@ from labelwright.core.project import Project
 from labelwright.flows import annotate, people
 from labelwright.store import work
 from tests import factories
-from tests.journeys.conftest import Served, axe
+from tests.journeys.conftest import Served, axe, until
 from tests.journeys.house import House
 
 ENTITIES = Ontology(
@@ -414,7 +414,7 @@ def test_one_key_marks_every_identical_string(house: House, page: Any) -> None:
     page.get_by_text("2 more marked").wait_for()
     assert page.locator("mark", has_text="Oslo").count() == 3
     page.keyboard.press("Control+z")
-    page.wait_for_function("document.querySelectorAll('mark').length === 1")
+    until(page, "() => document.querySelectorAll('mark').length === 1")
 
 
 def test_an_answer_given_twice_in_two_windows_is_shown_and_chosen(house: House, page: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests import factories
-from tests.journeys.conftest import Served, axe
+from tests.journeys.conftest import Served, axe, until
 from tests.journeys.house import House
 
 TEXTS = [f"Review {n}: {'lovely tea' if n % 2 else 'the soup was cold'}." for n in range(1, 9)]
@@ -30,9 +30,7 @@ def test_a_person_comes_in_by_a_link_and_sees_what_their_role_allows(house: Hous
     page.get_by_text("Send this one-time link to ben").wait_for()
     first = page.locator(".mantine-Code-root", has_text="/sign-in?link=").inner_text()
     page.get_by_role("button", name="New sign-in link: ben").click()
-    page.wait_for_function(
-        "old => document.querySelector('.mantine-Code-root')?.innerText !== old", arg=first
-    )
+    until(page, "old => document.querySelector('.mantine-Code-root')?.innerText !== old", first)
     link = page.locator(".mantine-Code-root", has_text="/sign-in?link=").inner_text()
     assert axe(page) == []
     page.goto(f"{house.address}/projects/{project.id}/settings")
@@ -57,7 +55,7 @@ def test_a_person_comes_in_by_a_link_and_sees_what_their_role_allows(house: Hous
 
     page.get_by_role("combobox", name="Role: ben").click()
     page.get_by_role("option", name="reviewer").last.click()
-    page.wait_for_function("document.querySelector('input[aria-label=\"Role: ben\"]').value === 'reviewer'")
+    until(page, "() => document.querySelector('input[aria-label=\"Role: ben\"]').value === 'reviewer'")
     theirs.reload()
     theirs.get_by_role("link", name="Data").wait_for()
     context.close()

@@ -45,6 +45,7 @@ def test_a_manager_audits_accepts_and_takes_back(page: Page, served: Served) -> 
     expect(accept).to_be_enabled(timeout=15_000)
     accept.click()
     expect(page.get_by_text("holds")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("29 answers from confidence")).to_be_visible(timeout=15_000)
     with house.bench() as bench:
         [made] = trust.view(bench, house.person, project.id).acceptances
         assert (made.standing, made.state, made.proven) == (29, "active", True)

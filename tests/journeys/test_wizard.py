@@ -27,7 +27,7 @@ def reviews(tmp_path: Path) -> Path:
 
 def make_project(page: Page, reviews: Path) -> None:
     page.get_by_role("link", name="New project").first.click()
-    page.locator("input[type=file]").set_input_files(str(reviews))
+    page.get_by_label("Choose a file").set_input_files(str(reviews))
     expect(page.get_by_text("Rows with problems")).to_be_visible()
     page.get_by_role("button", name="Next").click()
     page.get_by_label("Question 1 (One label)").fill("Mood")

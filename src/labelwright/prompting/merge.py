@@ -43,7 +43,8 @@ from labelwright.core.ontology import (
 from labelwright.core.predictor import Confidence, PieceSaid, Reading
 from labelwright.core.problem import Problem
 from labelwright.prompting.overlap import cluster, without_overlaps
-from labelwright.prompting.read import failure_of, span_id
+from labelwright.prompting.read import failure_of
+from labelwright.prompting.reader import span_id
 
 MAX_PROBLEMS = 300
 """More problems than this are counted, not listed."""

@@ -226,7 +226,8 @@ def read_part(
         cause, said = replies[0].finish[len(FAILED) :], replies[0].text
         problem = Problem(where="reply", code=cause, message=said or "the endpoint gave no answer")
         return Reading(answers=Answers(), problems=(problem,))
-    asked = part_ontology(ontology, part.questions)
+    # As it was asked: where names are much alike, the order of the labels decides which key stands for which.
+    asked = part_ontology(ontology, part.questions, part.sample)
     return read(asked, text[part.start : part.end], kept, lists, scorer=decoding.confidence)
 
 

@@ -49,7 +49,7 @@ export function Compare({ project, questions, newest, first }: { project: number
         <>
           <p className="lw-dim">{t("compare.state", { total: state.total, tuning: state.tuning, gate: state.gate, looks: state.looks, gateLooks: state.looks_at_gate })}</p>
           {drafts.map((draft, i) => (
-            <div key={i} role="group" aria-label={t("compare.plan", { n: i + 1 })} style={{ marginBottom: 8 }}>
+            <div key={i} role="group" aria-label={t("compare.plan", { n: i + 1 })} style={{ marginBottom: 16 }}>
               <div className="lw-row"><b className="lw-grow">{t("compare.plan", { n: i + 1 })}</b>{drafts.length > 2 && <Button size="compact-xs" variant="subtle" aria-label={t("compare.removePlan", { n: i + 1 })} onClick={() => { setPlans(drafts.filter((_, k) => k !== i)); }}>✕</Button>}</div>
               <PlanForm value={draft} onChange={(next) => { set(i, next); }} project={project} questions={newest} />
             </div>
@@ -65,7 +65,7 @@ export function Compare({ project, questions, newest, first }: { project: number
         </>
       )}
       {(earlier.data ?? []).length > 0 && (
-        <Select label={t("compare.earlier")} mt="sm" w={520} value={shown === null ? null : String(shown)} onChange={(v) => { show(v === null ? null : Number(v)); }}
+        <Select label={t("compare.earlier")} mt="sm" maw={760} value={shown === null ? null : String(shown)} onChange={(v) => { show(v === null ? null : Number(v)); }}
           data={(earlier.data ?? []).map((c) => ({ value: String(c.id), label: `${dates.format(new Date(c.created_at))}: ${c.titles.join(" / ")} (${String(c.total)})` }))} />
       )}
       {shown !== null && <Shown key={shown} project={project} id={shown} questions={questions} />}
@@ -111,7 +111,7 @@ function Shown({ project, id, questions }: { project: number; id: number; questi
             {found.plans.map((plan) => (
               <tr key={plan.run_id}>
                 <td><b>{plan.title}</b>{plan.stop_reason !== "" && plan.stop_reason !== undefined && <div className="lw-warn">{plan.stop_reason}</div>}</td>
-                {asked.map((key) => { const figure = plan.figures?.[key]; return <td key={key} className="lw-number">{figure === undefined ? "–" : <><Range low={figure.interval.low} high={figure.interval.high} value={figure.value} /> {percent(figure.value)} <span className="lw-dim">{t(`compare.${figure.measure}`)}, {t("compare.interval", { low: percent(figure.interval.low), high: percent(figure.interval.high) })}</span></>}</td>; })}
+                {asked.map((key) => { const figure = plan.figures?.[key]; return <td key={key} className="lw-number">{figure === undefined ? "–" : <><Range low={figure.interval.low} high={figure.interval.high} value={figure.value} /><br />{percent(figure.value)} <span className="lw-dim">{t(`compare.${figure.measure}`)} ({t("compare.interval", { low: percent(figure.interval.low), high: percent(figure.interval.high) })})</span></>}</td>; })}
                 <td className="lw-number">{plan.done} / {plan.total}{plan.failed > 0 && <span className="lw-warn"> {t("compare.failed", { n: plan.failed })}</span>}</td>
                 <td className="lw-number">{plan.cost_usd === null ? t("compare.unknown") : `$${Number(plan.cost_usd).toFixed(4)}`}</td>
                 <td className="lw-number">{typeof plan.latency_p50_s === "number" ? `${plan.latency_p50_s.toFixed(2)} s` : "–"}</td>

@@ -130,7 +130,7 @@ export default function DataTable({ project, view }: TabProps) {
         <Select aria-label={t("flags.filter")} placeholder={t("flags.filter")} clearable data={FLAGS} value={flag} onChange={(v) => { set("flag", v); }} w={180} />
         <Checkbox label={t("table.gold")} checked={gold} onChange={(e) => { set("gold", e.currentTarget.checked ? "true" : null); }} />
         <Button variant={order === "confidence" ? "filled" : "default"} aria-pressed={order === "confidence"} onClick={() => { set("order", order === "confidence" ? null : "confidence"); }}>{t("table.sort")}</Button>
-        <span className="lw-dim lw-number" role="status">{t("table.loaded", { n: rows.length })}{hasNextPage ? "+" : ""}{filtered ? "" : ` ${t("table.ofTotal", { total: totalOf(view.counts) })}`}</span>
+        <span className="lw-dim lw-number" role="status">{filtered ? `${t("table.loaded", { n: rows.length })}${hasNextPage ? "+" : ""}` : t("table.loadedOf", { n: rows.length, total: totalOf(view.counts) })}</span>
         {filtered && <Button variant="subtle" onClick={clear}>{t("table.clear")}</Button>}
       </div>
       {pages.isPending ? <Waiting /> : pages.isError ? <Trouble error={pages.error} retry={() => void pages.refetch()} /> : rows.length === 0 ? <Empty title={t("table.none")} action={filtered ? <Button variant="default" onClick={clear}>{t("table.clear")}</Button> : <Button component={Link} href={`/projects/${String(project)}/import`}>{t("home.import")}</Button>}>{t(filtered ? "table.noneFiltered" : "table.noneHint")}</Empty> : (

@@ -26,17 +26,18 @@ export default function Overview({ project, view }: TabProps) {
   const learn = useMutation({ mutationFn: () => must(api.POST("/api/projects/{project_id}/learn", { params: { path } })) });
   const { learning } = view;
   const more = Math.max(learning.learn_every - learning.submissions_since, 1);
+  const count = (name: string): number => view.counts[name] ?? 0;
   const most = Math.max(1, ...(numbers.data?.days ?? []).map((d) => d.submissions));
   return (
     <>
       {view.project.description !== "" && <p className="lw-dim">{view.project.description}</p>}
-      <section className="lw-card">
-        <Funnel counts={view.counts} />
-        {(view.counts["gold"] ?? 0) > 0 && <span className="lw-dim">{t("project.gold", { n: view.counts["gold"] ?? 0 })}</span>}
-        {sees && (view.counts["flagged"] ?? 0) > 0 && <span className="lw-dim"> {t("flags.count", { n: view.counts["flagged"] ?? 0 })}</span>}
+      <section className="lw-card lw-progress">
+        <h2>{t("project.progress")}</h2>
+        <Funnel counts={view.counts} more={[...(count("gold") > 0 ? [t("project.gold", { n: count("gold") })] : []), ...(sees && count("flagged") > 0 ? [t("flags.count", { n: count("flagged") })] : [])]} />
+        <p>{next(count, view.role)}</p>
+        {waiting !== undefined && <NextBatch run={waiting} project={project} steer={view.role === "manager"} />}
       </section>
       <div className="lw-cards">
-        {waiting !== undefined && <section className="lw-card"><h2>{t("series.title")}</h2><NextBatch run={waiting} project={project} steer={view.role === "manager"} /></section>}
         <section className="lw-card">
           <h2>{t("project.learning")}</h2>
           <p>{learning.has_model ? t("project.learnedSome") : t("project.learnedNone")}</p>
@@ -71,7 +72,6 @@ export default function Overview({ project, view }: TabProps) {
             </div>
             <div className="lw-figures">
               {numbers.data.active_s_median !== null && <div><b>{numbers.data.active_s_median.toFixed(1)} s</b><span className="lw-dim">{t("project.median")} (n = {numbers.data.timed})</span></div>}
-              <div><b>{numbers.data.cost_usd === null ? "–" : `$${Number(numbers.data.cost_usd).toFixed(2)}`}</b><span className="lw-dim">{t("project.cost")}</span></div>
             </div>
           </section>
         )}
@@ -84,4 +84,12 @@ export default function Overview({ project, view }: TabProps) {
       )}
     </>
   );
+}
+
+/** What to do now, in one sentence. */
+function next(count: (name: string) => number, role: string): string {
+  if (count("predicted") > 0) return t("project.nextJudge", { n: count("predicted") });
+  if (count("new") > 0) return t("project.nextLabel", { n: count("new") });
+  if (count("labelled") + count("accepted") > 0) return role === "manager" ? t("project.nextExport") : t("project.nextDone");
+  return role === "manager" ? t("project.nextImport") : t("project.nextDone");
 }

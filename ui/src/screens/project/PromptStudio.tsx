@@ -85,12 +85,14 @@ export default function PromptStudio({ project, view }: TabProps) {
         <section>
           <div className="lw-row">
             <h2 className="lw-grow">{t("prompts.preview")}</h2>
-            <NumberInput aria-label={t("prompts.previewAsset")} placeholder={t("prompts.previewAsset")} value={asset ?? ""} min={1} onChange={(v) => { setAsset(v === "" ? null : Number(v)); }} w={230} />
+            <span className="lw-dim" aria-hidden>{t("prompts.previewFor")}</span>
+            <NumberInput aria-label={t("prompts.previewAsset")} placeholder={t("prompts.previewNext")} value={asset ?? ""} min={1} onChange={(v) => { setAsset(v === "" ? null : Number(v)); }} w={120} />
           </div>
           {preview.isError && <Trouble error={preview.error} />}
+          {preview.data === undefined && !preview.isError && <Waiting label={t("prompts.previewWaiting")} />}
           {preview.data !== undefined && (
             <>
-              <p className="lw-dim">{t("prompts.tokens", { n: preview.data.prompt_tokens })}{preview.data.examples_note ? ` · ${preview.data.examples_note}` : ""}</p>
+              <p className="lw-dim" role="status">{preview.isPlaceholderData ? t("prompts.previewWaiting") : t("prompts.tokens", { n: preview.data.prompt_tokens })}{preview.data.examples_note ? ` · ${preview.data.examples_note}` : ""}</p>
               {(preview.data.parts ?? 1) > 1 && <PartOf preview={preview.data} questions={view.ontology.questions as unknown as Question[]} go={setPart} />}
               {preview.data.problems.map((p, i) => <Alert key={i} color="yellow" mb={4}>{p.where}: {p.message}</Alert>)}
               {preview.data.examples.length > 0 && <details><summary>{t("shown.title")} ({preview.data.examples.length})</summary><Examples rows={preview.data.examples} questions={questions} project={project} /></details>}

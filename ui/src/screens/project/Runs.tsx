@@ -133,15 +133,14 @@ function NewRun({ project, batchSize, done }: { project: number; batchSize: numb
   });
   return (
     <>
-      <PlanForm value={draft} onChange={setDraft} project={project} />
-      <div className="lw-row" style={{ marginTop: 8, alignItems: "flex-end" }}>
+      <PlanForm value={draft} onChange={setDraft} project={project} more={<Switch label={t("runs.bypass")} checked={bypass} onChange={(e) => { setBypass(e.currentTarget.checked); }} />} />
+      <div className="lw-row" style={{ marginTop: 16, alignItems: "flex-end" }}>
         <NumberInput label={t("runs.batchSize")} min={1} max={100000} value={size} onChange={(v) => { setSize(Number(v) || 1); }} w={140} />
         <Select label={t("runs.batches")} data={["1", "2", "3", "5", "10", { value: "all", label: t("runs.all") }]} allowDeselect={false} value={batches} onChange={(v) => { setBatches(v ?? "1"); }} w={160} />
         <Select label={t("runs.how")} data={[{ value: "now", label: t("runs.now") }, { value: "batch", label: t("runs.viaBatch") }]} allowDeselect={false} value={how} onChange={(v) => { setHow(v === "batch" ? "batch" : "now"); }} w={240} />
         <NumberInput label={t("runs.cap")} min={0.01} decimalScale={2} value={cap ?? ""} onChange={(v) => { setCap(v === "" ? null : Number(v)); }} w={140} />
       </div>
       {how === "batch" && able && able.batches !== true && <Alert mt="sm" color="orange">{t("runs.noBatch")}</Alert>}
-      <Switch mt="sm" label={t("runs.bypass")} checked={bypass} onChange={(e) => { setBypass(e.currentTarget.checked); }} />
       {batches !== "1" && (
         <div className="lw-row" style={{ marginTop: 8, alignItems: "flex-end" }}>
           <Checkbox className="lw-grow" label={t("series.wait")} description={t("series.waitHint")} checked={wait} onChange={(e) => { setWait(e.currentTarget.checked); }} />

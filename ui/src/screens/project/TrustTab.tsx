@@ -16,6 +16,9 @@ type Step = Noun<"Step">;
 const ONE = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 const percent = (x: number): string => ONE.format(x);
 
+/** Reviews from which on a confidence is calibrated. */
+const CALIBRATED_FROM = 30;
+
 export default function TrustTab({ project, view }: TabProps) {
   const [predictor, setPredictor] = useState<string | null>(null);
   const [question, setQuestion] = useState<string | null>(null);
@@ -40,6 +43,7 @@ export default function TrustTab({ project, view }: TabProps) {
         {questions.length > 1 && <Select label={t("trust.about")} w={220} allowDeselect={false} value={question ?? ""} onChange={(v) => { setQuestion(v === "" ? null : v); }} data={[{ value: "", label: t("trust.whole") }, ...questions.map((q) => ({ value: q.id ?? "", label: q.name }))]} />}
       </div>
       <p className="lw-dim">{t("trust.basis", { answers: data.outlook?.answers ?? 0, reviewed: data.reviewed ?? 0, random: data.random ?? 0 })}</p>
+      <p role="status"><b>{t("trust.next")}</b> {advice(data)} {(data.waiting_audits ?? 0) > 0 && view.role !== "viewer" && <Link href={`/projects/${String(project)}/label`}>{t("trust.answerNow")}</Link>}</p>
       <div className="lw-two">
         <Confidence data={data} />
         <Everything data={data} view={view} project={project} manages={manages} />
@@ -48,6 +52,16 @@ export default function TrustTab({ project, view }: TabProps) {
       <Accepted data={data} project={project} manages={manages} />
     </>
   );
+}
+
+/** What brings the most now, in one sentence. */
+function advice(data: View): string {
+  const waits = data.waiting_audits ?? 0;
+  const n = data.report?.n ?? 0;
+  if (waits > 0) return t("trust.nextAnswer", { n: waits });
+  if (typeof data.chosen === "number") return t("trust.nextAccept");
+  if (n < CALIBRATED_FROM) return t("trust.nextReview", { n: CALIBRATED_FROM - n });
+  return t("trust.nextDraw");
 }
 
 function Confidence({ data }: { data: View }) {
@@ -75,12 +89,17 @@ function Everything({ data, view, project, manages }: { data: View; view: TabPro
   const outlook = data.outlook;
   if (!outlook) return null;
   const { accuracy } = outlook;
+  const known = accuracy.n > 0 && accuracy.high - accuracy.low < 0.9;
   const names = new Map<string, string>(view.ontology.questions.flatMap((q) => ("labels" in q ? q.labels : [])).map((l) => [l.id ?? "", l.name]));
   return (
     <section className="lw-card">
       <h2>{t("trust.all")}</h2>
-      <div className="lw-figures"><div><b>{accuracy.n === 0 ? "–" : percent(accuracy.value)}</b><span className="lw-dim">{t("trust.estimate", { n: outlook.answers })} · {t("trust.range", { low: percent(accuracy.low), high: percent(accuracy.high) })}</span></div></div>
-      <Range low={accuracy.low} high={accuracy.high} value={accuracy.value} />
+      {!known ? <p>{t("trust.noEstimate", { n: data.random ?? 0 })}</p> : (
+        <>
+          <div className="lw-figures"><div><b>{percent(accuracy.value)}</b><span className="lw-dim">{t("trust.estimate", { n: outlook.answers })} · {t("trust.range", { low: percent(accuracy.low), high: percent(accuracy.high) })}</span></div></div>
+          <Range low={accuracy.low} high={accuracy.high} value={accuracy.value} />
+        </>
+      )}
       <p>{data.verdict}</p>
       {outlook.unreachable > 0 && <p className="lw-dim">{t("trust.unreachable", { n: outlook.unreachable })}</p>}
       {manages && outlook.more > 0 && <Button size="xs" variant="default" loading={draw.isPending} onClick={() => { draw.mutate({ predictor: data.predictor ?? "", n: Math.min(outlook.more, 100), above: null }); }}>{t("trust.drawAll")}</Button>}
@@ -143,6 +162,8 @@ function Accepting({ data, project, manages, accuracy, certainty, setAccuracy, s
     onSettled: () => { setAsking(false); void queries.invalidateQueries({ queryKey: ["jobs", project] }); void queries.invalidateQueries({ queryKey: ["trust", project] }); },
   });
   if (step === undefined) return null;
+  // Neighbours that look alike need one digit more.
+  const digits = new Set(steps.map((s) => s.confidence.toFixed(2))).size === steps.length ? 2 : 3;
   const suggested = step.more ?? Math.max(0, (data.fewest_audits ?? 0) - step.audits);
   const waits = data.waiting_audits ?? 0;
   return (
@@ -154,12 +175,12 @@ function Accepting({ data, project, manages, accuracy, certainty, setAccuracy, s
         <NumberInput label={t("trust.certainty")} w={220} min={50} max={99.9} step={1} value={certainty} onChange={(v) => { if (Number(v) >= 50 && Number(v) <= 99.9) setCertainty(Number(v)); }} />
       </div>
       <div style={{ padding: "24px 24px 32px" }}>
-        <Slider thumbLabel={t("trust.threshold")} min={0} max={steps.length - 1} step={1} value={at} onChange={setPicked} label={null} thumbProps={{ "aria-valuetext": said(step) }} marks={steps.map((s, i) => ({ value: i, label: `${s.confidence.toFixed(2)}${i === data.chosen ? " ✓" : ""}` }))} />
+        <Slider thumbLabel={t("trust.threshold")} min={0} max={steps.length - 1} step={1} value={at} onChange={setPicked} label={null} thumbProps={{ "aria-valuetext": said(step) }} marks={steps.map((s, i) => ({ value: i, label: `${s.confidence.toFixed(digits)}${i === data.chosen ? " ✓" : ""}` }))} />
       </div>
       <div role="status">
         <p className="lw-number"><b>{t("trust.from", { confidence: step.confidence.toFixed(3) })}</b> <span className="lw-dim">{t("trust.rawFrom", { raw: step.above.toFixed(3) })}</span> · {t("trust.waiting", { n: step.waiting })} · {t("trust.coverage", { share: percent(step.coverage) })}</p>
         <p className="lw-number">{step.audits === 0 ? t("trust.noAudits") : `${t("trust.audits", { right: step.audits - step.wrong, n: step.audits })}, ${t("trust.between", { low: percent(step.interval.low), high: percent(step.interval.high) })}`}</p>
-        <p>{step.proven ? <b>{t("trust.shown", { accuracy: percent(accuracy / 100), certainty: percent(certainty / 100) })}</b> : typeof step.more === "number" ? t("trust.notShown", { n: step.more }) : t("trust.outOfSight")}</p>
+        <p>{step.proven ? <b>{t("trust.shown", { accuracy: percent(accuracy / 100), certainty: percent(certainty / 100) })}</b> : typeof step.more === "number" ? t(step.audits === 0 ? "trust.notTried" : "trust.notShown", { n: step.more }) : t("trust.outOfSight")}</p>
       </div>
       <p className="lw-dim">{typeof data.chosen === "number" ? t("trust.loosest") : t("trust.noneProven")}</p>
       {manages && (

@@ -1,7 +1,7 @@
 /** What to ask a model: endpoint, model, prompt version, examples. Used by the prompt studio and by runs. */
 import { Alert, NumberInput, Select, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { useEffect, type ReactNode } from "react";
 import { Link } from "wouter";
 
 import { api, must, type Noun } from "../../api/client";
@@ -48,8 +48,8 @@ export function usePlanParts(project: number) {
   return { providers: providers.data ?? [], loaded: providers.isSuccess, templates: templates.data ?? [] };
 }
 
-/** `questions`: the newest version of the questions, where an older one may be chosen. `only`: endpoint and model alone. */
-export function PlanForm({ value, onChange, project, questions = 1, only }: { value: PlanDraft; onChange: (next: PlanDraft) => void; project: number; questions?: number; only?: "model" }) {
+/** `more`: further settings that few need. `questions`: the newest version of the questions, where an older one may be chosen. `only`: endpoint and model alone. */
+export function PlanForm({ value, onChange, project, questions = 1, only, more }: { value: PlanDraft; onChange: (next: PlanDraft) => void; project: number; questions?: number; only?: "model"; more?: ReactNode }) {
   const { providers, loaded, templates } = usePlanParts(project);
   const first = providers[0];
   useEffect(() => {
@@ -59,6 +59,7 @@ export function PlanForm({ value, onChange, project, questions = 1, only }: { va
   const versions = [...new Map([{ value: "0", label: t("prompts.builtin") }, ...templates.filter((x) => (x.version ?? 0) > 0).map((x) => ({ value: String(x.version), label: t("prompts.versionNamed", { n: x.version ?? 0, name: x.name ?? "" }) }))].map((v) => [v.value, v])).values()];
   const known = providers.find((p) => String(p.id) === value.provider)?.models ?? [];
   return (
+    <>
     <div className="lw-row" style={{ alignItems: "flex-end" }}>
       <Select label={t("prompts.provider")} data={providers.map((p) => ({ value: String(p.id), label: p.name }))} value={value.provider} onChange={(provider) => { onChange({ ...value, provider, model: providers.find((p) => String(p.id) === provider)?.models?.[0] ?? value.model }); }} w={180} />
       {known.length > 1
@@ -71,6 +72,9 @@ export function PlanForm({ value, onChange, project, questions = 1, only }: { va
       {value.examples !== "none" && <NumberInput label={t("prompts.k")} min={1} max={50} value={value.k} onChange={(v) => { onChange({ ...value, k: Number(v) || 1 }); }} w={90} />}
       {questions > 1 && <Select label={t("ways.questions")} allowDeselect={false} w={160} value={value.questions === null ? "" : String(value.questions)} onChange={(v) => { onChange({ ...value, questions: v === null || v === "" ? null : Number(v) }); }}
         data={[{ value: "", label: t("ways.current") }, ...Array.from({ length: questions - 1 }, (_, i) => ({ value: String(questions - 1 - i), label: t("ways.version", { n: questions - 1 - i }) }))]} />}
+      </>}
+    </div>
+    {only === undefined && <More>
       <Select label={t("prompts.confidence")} allowDeselect={false} w={250} value={value.confidence}
         data={[{ value: "auto", label: t("prompts.confidenceAuto") }, { value: "logprobs", label: t("prompts.confidenceLogprobs") }, { value: "verbal", label: t("prompts.confidenceVerbal") }, { value: "self_consistency", label: t("prompts.confidenceSamples") }, { value: "seed_top5", label: t("prompts.confidenceSeed") }, { value: "none", label: t("prompts.confidenceNone") }]}
         onChange={(v) => { onChange({ ...value, confidence: (v ?? "auto") as PlanDraft["confidence"] }); }} />
@@ -79,7 +83,18 @@ export function PlanForm({ value, onChange, project, questions = 1, only }: { va
         data={[{ value: "together", label: t("prompts.groupTogether") }, { value: "each", label: t("prompts.groupEach") }]}
         onChange={(v) => { onChange({ ...value, grouping: v === "each" ? "each" : "together" }); }} />
       <NumberInput label={t("prompts.chunkTokens")} placeholder={t("prompts.chunkAuto")} min={64} max={1_000_000} step={100} value={value.chunk ?? ""} onChange={(v) => { onChange({ ...value, chunk: v === "" ? null : Math.max(64, Number(v) || 64) }); }} w={180} />
-      </>}
-    </div>
+      {more}
+    </More>}
+    </>
+  );
+}
+
+/** Settings that few need: one click away. */
+export function More({ children }: { children: ReactNode }) {
+  return (
+    <details className="lw-more">
+      <summary>{t("prompts.more")}</summary>
+      <div className="lw-row" style={{ alignItems: "flex-end" }}>{children}</div>
+    </details>
   );
 }
