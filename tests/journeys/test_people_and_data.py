@@ -69,7 +69,7 @@ def test_filters_stay_when_one_comes_back_from_the_editor(house: House, page: An
             factories.predict(bench, project, asset_id, (n + 1) / 10, answers)
     page.goto(f"{house.address}/projects/{project.id}/data")
     count = page.get_by_role("status").filter(has_text="row")
-    count.get_by_text("8 rows of 8").wait_for()
+    count.get_by_text("8 of 8 rows loaded").wait_for()
     page.get_by_role("combobox", name="Status").click()
     page.get_by_role("option", name="pre-labelled").click()
     count.get_by_text("6 rows").wait_for()
@@ -88,7 +88,7 @@ def test_filters_stay_when_one_comes_back_from_the_editor(house: House, page: An
     count.get_by_text("2 rows").wait_for()
     assert page.get_by_label("Search in texts and ids").input_value() == "soup"
     page.get_by_role("button", name="Clear the filters").click()
-    count.get_by_text("8 rows of 8").wait_for()
+    count.get_by_text("8 of 8 rows loaded").wait_for()
     page.goto(f"{house.address}/projects/{project.id}/data?below=nonsense&status=predicted&text=nowhere")
     page.get_by_text("Nothing passes all of these filters.").wait_for()
 
@@ -115,7 +115,7 @@ def test_a_second_file_is_checked_then_imported_and_its_bad_rows_are_named(
     first.get_by_text("more.csv:3").wait_for()
     assert axe(page) == []
     page.goto(f"{house.address}/projects/{project.id}/data")
-    page.get_by_text("10 rows of 10").wait_for()
+    page.get_by_text("10 of 10 rows loaded").wait_for()
 
 
 def test_a_folder_of_texts_comes_in_as_it_is(house: House, page: Any, tmp_path: Path) -> None:
