@@ -25,15 +25,18 @@ from labelwright.core.ontology import (
     TextQuestion,
 )
 from labelwright.core.problem import Problem, excerpt
+from labelwright.core.shape import Size
 
 
-def conform(ontology: Ontology, answers: Answers, size: int, *, complete: bool = True) -> list[Problem]:
-    """Check answers against the ontology and an asset of `size` code points.
+def conform(
+    ontology: Ontology, answers: Answers, extent: int | Size, *, complete: bool = True
+) -> list[Problem]:
+    """Check answers against the ontology and the extent of an asset.
 
     Args:
         ontology: The version the answers were given under.
         answers: What was answered.
-        size: Length of the text in code points.
+        extent: Length of the text in code points, or (width, height) of the image in pixels.
         complete: Also demand every required question that applies (off for drafts and predictions).
 
     Problems:
@@ -53,7 +56,7 @@ def conform(ontology: Ontology, answers: Answers, size: int, *, complete: bool =
             message = "answered although the answer it depends on rules it out"
             problems.append(Problem(where=question_id, code="not_asked", message=message))
         else:
-            problems += [p.under(question_id) for p in _check(question, answer, answers, size)]
+            problems += [p.under(question_id) for p in _check(question, answer, answers, extent)]
     problems += list(_duplicate_ids(answers))
     if complete:
         for question in ontology.active_questions:
@@ -71,7 +74,7 @@ def is_asked(question: Question, answers: Answers) -> bool:
     return isinstance(other, ChoiceAnswer) and bool(set(other.labels) & set(question.depends_on.labels))
 
 
-def _check(question: Question, answer: Answer, answers: Answers, size: int) -> Iterator[Problem]:
+def _check(question: Question, answer: Answer, answers: Answers, extent: int | Size) -> Iterator[Problem]:
     match question, answer:
         case ChoiceQuestion(), ChoiceAnswer():
             yield from _check_choice(question, answer)
@@ -82,7 +85,7 @@ def _check(question: Question, answer: Answer, answers: Answers, size: int) -> I
                 message = f"{len(answer.text)} characters, at most {question.max_length} allowed"
                 yield Problem(where="text", code="too_long", message=message)
         case SpanQuestion(), SpanAnswer():
-            yield from _check_spans(question, answer, size)
+            yield from _check_spans(question, answer, extent if isinstance(extent, int) else 0)
         case RelationQuestion(), RelationAnswer():
             yield from _check_relations(question, answer, answers)
         case _, RegionAnswer() | TrackAnswer() if isinstance(question, LabelledQuestion):

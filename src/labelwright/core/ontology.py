@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from labelwright.core.shape import ShapeKind
 from labelwright.core.value import Id, Name, Probability, Value
 
 LABEL_COLOURS = (
@@ -32,6 +33,55 @@ class Condition(Value):
     labels: tuple[Id, ...] = Field(min_length=1)
 
 
+class Attribute(Value):
+    """Something asked of each marked thing of a label: `occluded`, `colour`, `number of doors`.
+
+    Attributes:
+        options: What can be chosen, for `choice`; an answer is one of these texts.
+        minimum: Smallest allowed number, inclusive; None for no bound.
+        maximum: Largest allowed number, inclusive.
+        required: Whether a submission must answer it.
+    """
+
+    id: Id
+    name: Name
+    type: Literal["choice", "boolean", "integer", "number", "text"] = "choice"
+    options: tuple[Name, ...] = Field(default=(), max_length=200)
+    minimum: float | None = Field(default=None, allow_inf_nan=False)
+    maximum: float | None = Field(default=None, allow_inf_nan=False)
+    required: bool = False
+
+    @model_validator(mode="after")
+    def _is_well_formed(self) -> Self:
+        if (self.type == "choice") != bool(self.options):
+            raise ValueError(f"attribute {self.id!r}: a choice has options, and nothing else has")
+        if len(set(self.options)) != len(self.options):
+            raise ValueError(f"attribute {self.id!r} has the same option twice")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"attribute {self.id!r}: minimum is above maximum")
+        return self
+
+
+class Skeleton(Value):
+    """Named key points and the lines drawn between them.
+
+    Attributes:
+        points: Names in the order in which `Points` lists them.
+        edges: Pairs of positions in `points`, from 0.
+    """
+
+    points: tuple[Name, ...] = Field(min_length=1, max_length=200)
+    edges: tuple[tuple[int, int], ...] = Field(default=(), max_length=1_000)
+
+    @model_validator(mode="after")
+    def _is_well_formed(self) -> Self:
+        if len(set(self.points)) != len(self.points):
+            raise ValueError("two key points have the same name")
+        if any(not 0 <= end < len(self.points) for edge in self.edges for end in edge):
+            raise ValueError("an edge of the skeleton ends at a point that is not there")
+        return self
+
+
 class Label(Value):
     """A class within a question.
 
@@ -41,6 +91,8 @@ class Label(Value):
         colour: `#RRGGBB`; filled from the palette when empty.
         synonyms: Other names that models and imports use for it.
         parent: Label it stands under, in a nested choice; None at the top.
+        attributes: Asked of each marked thing with this label.
+        skeleton: Key points that a `points` shape of this label consists of; None for free points.
         retired: True for a label that can no longer be chosen but still occurs in old answers.
     """
 
@@ -50,7 +102,16 @@ class Label(Value):
     colour: str = Field(default="", pattern=r"^(#[0-9A-Fa-f]{6})?$")
     synonyms: tuple[Name, ...] = ()
     parent: Id | None = None
+    attributes: tuple[Attribute, ...] = Field(default=(), max_length=50)
+    skeleton: Skeleton | None = None
     retired: bool = False
+
+    @model_validator(mode="after")
+    def _attributes_are_distinct(self) -> Self:
+        ids = [attribute.id for attribute in self.attributes]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"label {self.id!r} has two attributes with the same id")
+        return self
 
 
 DocumentRule = Literal["default", "mean", "most", "surest", "any", "median", "sum", "max", "first", "join"]
@@ -237,10 +298,14 @@ class SpanQuestion(LabelledQuestion):
 
 
 class RegionQuestion(LabelledQuestion):
-    """Mark shapes on an image with labels."""
+    """Mark shapes on an image with labels.
+
+    Attributes:
+        shapes: Kinds that may be drawn, the first one to begin with.
+    """
 
     kind: Literal["region"] = "region"
-    shapes: tuple[Literal["box", "rotated_box", "polygon", "polyline", "points", "mask"], ...] = ("box",)
+    shapes: tuple[ShapeKind, ...] = Field(default=("box",), min_length=1)
 
 
 class RelationQuestion(LabelledQuestion):

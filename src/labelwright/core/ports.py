@@ -2,16 +2,37 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from labelwright.core.answer import Answers
 from labelwright.core.errors import ProviderError
 from labelwright.core.exchange import Reply, Request
 from labelwright.core.ontology import Ontology
 from labelwright.core.predictor import Reading
+from labelwright.core.shape import Size
 
 Clock = Callable[[], datetime]
 """Now, in UTC, timezone-aware."""
+
+
+class Files(Protocol):
+    """The files of an import, wherever they lie: a folder, a zip, a tar, a list of addresses."""
+
+    def names(self) -> Sequence[str]:
+        """Every file, sorted: relative paths with forward slashes; none leaves the source."""
+        ...
+
+    def open(self, name: str) -> BinaryIO:
+        """A file for reading.
+
+        Raises:
+            NotFound: There is none of this name, or it cannot be read.
+        """
+        ...
+
+    def dimensions(self, name: str) -> Size | None:
+        """(width, height) of an image in pixels, upright; None when it is none or cannot be decoded."""
+        ...
 
 
 class Labeler(Protocol):

@@ -10,6 +10,9 @@ from pydantic import Field
 
 from labelwright.core.value import Value
 
+Size = tuple[int, int]
+"""(width, height) of an image in pixels, upright."""
+
 Coordinate = Annotated[float, Field(allow_inf_nan=False)]
 Length = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Point = tuple[Coordinate, Coordinate]
@@ -51,15 +54,21 @@ class Polyline(Value):
 
 
 class Points(Value):
-    """Single points or the key points of a skeleton; visibility 0 absent, 1 hidden, 2 visible."""
+    """Single points or the key points of a skeleton, in the order of `Label.skeleton`.
+
+    Attributes:
+        visibility: One per point: 0 absent (its coordinates mean nothing), 1 hidden, 2 visible; None when all are visible.
+        box: Extent of the whole thing where it is known, as the key point formats of COCO and YOLO carry it.
+    """
 
     kind: Literal["points"] = "points"
     points: tuple[Point, ...] = Field(min_length=1)
     visibility: tuple[Literal[0, 1, 2], ...] | None = None
+    box: Box | None = None
 
 
 class Mask(Value):
-    """A set of pixels as a COCO run-length encoding."""
+    """A set of pixels as a compressed COCO run-length encoding; `size` is (height, width). See `core.mask`."""
 
     kind: Literal["mask"] = "mask"
     size: tuple[int, int]
@@ -67,3 +76,5 @@ class Mask(Value):
 
 
 Shape = Annotated[Box | RotatedBox | Polygon | Polyline | Points | Mask, Field(discriminator="kind")]
+
+ShapeKind = Literal["box", "rotated_box", "polygon", "polyline", "points", "mask"]

@@ -14,6 +14,8 @@ from labelwright.core.answer import (
     Answer,
     Answers,
     ChoiceAnswer,
+    Region,
+    RegionAnswer,
     Relation,
     RelationAnswer,
     ScalarAnswer,
@@ -29,6 +31,7 @@ from labelwright.core.ontology import (
     LabelledQuestion,
     Ontology,
     Question,
+    RegionQuestion,
     RelationQuestion,
     ScalarQuestion,
     SpanQuestion,
@@ -36,6 +39,7 @@ from labelwright.core.ontology import (
 )
 from labelwright.core.predictor import Confidence, Prediction
 from labelwright.core.problem import Problem, excerpt
+from labelwright.core.shape import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,8 @@ class Opinion:
         by: Who gave them: a `person`, a `model`, or `gold` (trusted).
         name: Of the person or model, as in the file.
         answers: Question id or name -> label name(s) (of a nested label also the list of names from the top), number,
-            text, spans `{start, end, label, id?, link?}` in code points, or relations `{from_id, to_id, label}` between
-            ids of spans.
+            text, spans `{start, end, label, id?, link?}` in code points, regions `{shape, label, id?, attributes?, z_order?}`
+            with `shape` as in `core.shape` in pixels, or relations `{from_id, to_id, label}` between ids of those.
         confidence: Question id or name -> number in [0, 1].
     """
 
@@ -63,7 +67,10 @@ class Incoming:
 
     Attributes:
         where: `file:line` for messages.
+        text: Content of a text; empty for an image.
         external_id: The user's own key; None when the file has none.
+        image: Name of the image among the files of the import (`core.ports.Files`); None for a text, and for answers to
+            an image that was imported before, which `external_id` then names.
     """
 
     where: str
@@ -71,6 +78,7 @@ class Incoming:
     external_id: str | None = None
     metadata: Metadata = field(default_factory=dict)
     opinions: tuple[Opinion, ...] = ()
+    image: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +143,14 @@ def find_label(question: LabelledQuestion, named: str) -> str | None:
 
 
 def resolve(
-    opinion: Opinion, ontology: Ontology, size: int
+    opinion: Opinion, ontology: Ontology, extent: int | Size
 ) -> tuple[Answers, dict[str, Confidence], list[Problem]]:
     """Answers with ids, confidences, and everything that could not be used.
 
     Args:
         opinion: As the file says it.
         ontology: Of the project.
-        size: Length of the text in code points.
+        extent: Length of the text in code points, or (width, height) of the image.
 
     Problems:
         unknown_question, unknown_label, bad_answer, and all of `conform`. A question with a problem is left out whole.
@@ -165,9 +173,9 @@ def resolve(
         except _Bad as bad:
             problems.append(Problem(where=f"{named}{bad.where}", code=bad.code, message=bad.message))
             continue
-        joined = {q: a for q, a in answers.items() if isinstance(a, SpanAnswer)}
+        joined = {q: a for q, a in answers.items() if isinstance(a, SpanAnswer | RegionAnswer)}
         beside = joined if isinstance(question, RelationQuestion) else {}
-        found = conform(ontology, Answers.of({**beside, question.id: answer}), size, complete=False)
+        found = conform(ontology, Answers.of({**beside, question.id: answer}), extent, complete=False)
         # Conditions are judged on all answers together, below.
         found = [p for p in found if p.code != "not_asked" and p.where.split("/")[0] not in beside]
         if found:
@@ -184,7 +192,7 @@ def resolve(
         elif sure is not None:
             confidence[question.id] = Confidence(value=sure, scorer="given")
     # An answer that goes may take others with it: relations to its spans, questions that depend on it.
-    while found := conform(ontology, Answers.of(answers), size, complete=False):
+    while found := conform(ontology, Answers.of(answers), extent, complete=False):
         problems += found
         for problem in found:
             answers.pop(problem.where.split("/")[0], None)
@@ -220,8 +228,12 @@ def _answer(question: Question, value: Any) -> Answer:
             return RelationAnswer(
                 relations=tuple(_relation(question, each, i) for i, each in enumerate(value))
             )
+        case RegionQuestion():
+            if not isinstance(value, list | tuple):
+                raise _Bad("bad_answer", f"a list of regions wanted, got {excerpt(value)}")
+            return RegionAnswer(regions=tuple(_region(question, each, i) for i, each in enumerate(value)))
         case _:
-            raise _Bad("bad_answer", f"{question.kind} answers cannot be imported for texts")
+            raise _Bad("bad_answer", f"{question.kind} answers cannot be imported")
 
 
 def _native(question: Question, value: dict[str, Any]) -> Answer:
@@ -302,6 +314,25 @@ def _span(question: SpanQuestion, value: Any, i: int) -> Span:
         )
     except ValidationError as error:
         raise _Bad("bad_answer", error.errors()[0]["msg"], where) from None
+
+
+def _region(question: RegionQuestion, value: Any, i: int) -> Region:
+    where = f"/{i}"
+    if not isinstance(value, dict):
+        raise _Bad("bad_answer", f"a region {{shape, label}} wanted, got {excerpt(value)}", where)
+    label = _label(question, value.get("label"), where)
+    given = {key: value[key] for key in ("attributes", "z_order") if value.get(key) is not None}
+    try:
+        return Region(
+            id=str(value.get("id") or f"g{i}"),
+            label=label,
+            shape=value.get("shape"),
+            score=_score(value),
+            **given,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _Bad("bad_answer", first["msg"], "/".join([where, *map(str, first["loc"])])) from None
 
 
 def _relation(question: RelationQuestion, value: Any, i: int) -> Relation:

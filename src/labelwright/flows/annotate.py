@@ -68,7 +68,7 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
         if before is not None or work.annotation_exists(tx, sent.id):
             return _repeated(before, actor, asset_id, sent, asset.status)
         ontology = guard.ontology(tx, project_id, sent.ontology_version)
-        problems = conform(ontology, sent.answers, asset.size)
+        problems = conform(ontology, sent.answers, asset.extent)
         problems += knowledge.check_links(workbench, ontology, sent.answers)
         if problems:
             raise Invalid("bad_answers", "some answers do not fit the questions", problems=problems)
@@ -131,7 +131,7 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
             watch.check_promises(tx, workbench, project, actor)
         if sent.ontology_version != project.ontology_version:
             current = guard.ontology(tx, project_id, project.ontology_version)
-            problems = conform(current, sent.answers, asset.size)
+            problems = conform(current, sent.answers, asset.extent)
         return Receipt(
             annotation=annotation,
             status=stage,

@@ -1910,8 +1910,9 @@ export interface components {
          *     Attributes:
          *         external_id: The user's own key, unique in the project; None when the import had none.
          *         sha256: Hash of the content (for a text: of its UTF-8 bytes), hex.
-         *         size: Code points of a text.
+         *         size: Code points of a text; bytes of an image.
          *         text: The content of a text asset; None where only the hot row was read.
+         *         image: Of an image asset; None where only the hot row was read.
          *         metadata: Other columns of the import.
          *         batch: Number of the batch it was last predicted in.
          *         flags: Why it deserves a second look (`core.flags`); empty when nothing was found, None when nobody looked yet.
@@ -1928,6 +1929,7 @@ export interface components {
             flags?: ("instructions" | "role_marks" | "invisible" | "mixed_scripts")[] | null;
             /** Id */
             id: number;
+            image?: components["schemas"]["Picture"] | null;
             /** Metadata */
             metadata?: {
                 [key: string]: string | number | boolean | null;
@@ -2012,6 +2014,42 @@ export interface components {
         Assets: {
             /** Asset Ids */
             asset_ids: number[];
+        };
+        /**
+         * Attribute
+         * @description Something asked of each marked thing of a label: `occluded`, `colour`, `number of doors`.
+         *
+         *     Attributes:
+         *         options: What can be chosen, for `choice`; an answer is one of these texts.
+         *         minimum: Smallest allowed number, inclusive; None for no bound.
+         *         maximum: Largest allowed number, inclusive.
+         *         required: Whether a submission must answer it.
+         */
+        Attribute: {
+            /** Id */
+            id: string;
+            /** Maximum */
+            maximum?: number | null;
+            /** Minimum */
+            minimum?: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Options
+             * @default []
+             */
+            options: string[];
+            /**
+             * Required
+             * @default false
+             */
+            required: boolean;
+            /**
+             * Type
+             * @default choice
+             * @enum {string}
+             */
+            type: "choice" | "boolean" | "integer" | "number" | "text";
         };
         /**
          * Audits
@@ -3332,9 +3370,16 @@ export interface components {
          *         colour: `#RRGGBB`; filled from the palette when empty.
          *         synonyms: Other names that models and imports use for it.
          *         parent: Label it stands under, in a nested choice; None at the top.
+         *         attributes: Asked of each marked thing with this label.
+         *         skeleton: Key points that a `points` shape of this label consists of; None for free points.
          *         retired: True for a label that can no longer be chosen but still occurs in old answers.
          */
         Label: {
+            /**
+             * Attributes
+             * @default []
+             */
+            attributes: components["schemas"]["Attribute"][];
             /**
              * Colour
              * @default
@@ -3356,6 +3401,7 @@ export interface components {
              * @default false
              */
             retired: boolean;
+            skeleton?: components["schemas"]["Skeleton"] | null;
             /**
              * Synonyms
              * @default []
@@ -3467,7 +3513,7 @@ export interface components {
         };
         /**
          * Mask
-         * @description A set of pixels as a COCO run-length encoding.
+         * @description A set of pixels as a compressed COCO run-length encoding; `size` is (height, width). See `core.mask`.
          */
         Mask: {
             /** Counts */
@@ -3906,6 +3952,41 @@ export interface components {
             second: number;
         };
         /**
+         * Picture
+         * @description What is known of an image besides its bytes.
+         *
+         *     Attributes:
+         *         width: Pixels after the EXIF orientation was applied; all coordinates are in these.
+         *         height: Likewise.
+         *         format: As decoded, whatever the file was called: `jpeg`, `png`, `tiff`...
+         *         file_name: Where it lay in its import: relative, forward slashes.
+         *         notes: What decoding had to change, in plain words, such as `16 bits per channel reduced to 8 for display`.
+         *         levels: Zoom levels of its tile pyramid, each half the size of the next; 0 for an image shown whole.
+         */
+        Picture: {
+            /**
+             * File Name
+             * @default
+             */
+            file_name: string;
+            /** Format */
+            format: string;
+            /** Height */
+            height: number;
+            /**
+             * Levels
+             * @default 0
+             */
+            levels: number;
+            /**
+             * Notes
+             * @default []
+             */
+            notes: string[];
+            /** Width */
+            width: number;
+        };
+        /**
          * PieceSaid
          * @description What one piece of a long text said: the evidence behind an answer about the whole.
          *
@@ -3974,9 +4055,14 @@ export interface components {
         };
         /**
          * Points
-         * @description Single points or the key points of a skeleton; visibility 0 absent, 1 hidden, 2 visible.
+         * @description Single points or the key points of a skeleton, in the order of `Label.skeleton`.
+         *
+         *     Attributes:
+         *         visibility: One per point: 0 absent (its coordinates mean nothing), 1 hidden, 2 visible; None when all are visible.
+         *         box: Extent of the whole thing where it is known, as the key point formats of COCO and YOLO carry it.
          */
         Points: {
+            box?: components["schemas"]["Box"] | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -4831,6 +4917,9 @@ export interface components {
         /**
          * RegionQuestion
          * @description Mark shapes on an image with labels.
+         *
+         *     Attributes:
+         *         shapes: Kinds that may be drawn, the first one to begin with.
          */
         RegionQuestion: {
             depends_on?: components["schemas"]["Condition"] | null;
@@ -5430,6 +5519,26 @@ export interface components {
             name: string;
             /** Password */
             password: string;
+        };
+        /**
+         * Skeleton
+         * @description Named key points and the lines drawn between them.
+         *
+         *     Attributes:
+         *         points: Names in the order in which `Points` lists them.
+         *         edges: Pairs of positions in `points`, from 0.
+         */
+        Skeleton: {
+            /**
+             * Edges
+             * @default []
+             */
+            edges: [
+                number,
+                number
+            ][];
+            /** Points */
+            points: string[];
         };
         /**
          * Skip

@@ -3,7 +3,7 @@
  * so it can be inverted; undo, drafts and "what did the person touch" all follow from that.
  */
 import { isChoosable } from "./nested";
-import type { Answer, Answers, Question, Relation, Span } from "./types";
+import type { Answer, Answers, Question, Region, Relation, Span } from "./types";
 
 /** One question's answer, and which parts of it are the model's and not yet confirmed: span ids, or "*" for the whole. */
 export interface Slot {
@@ -48,9 +48,10 @@ function suggestible(answer: Answer): string[] {
   return marksOf(answer)?.map((mark) => mark.id) ?? ["*"];
 }
 
-/** Spans or relations, which are confirmed one by one; undefined for answers that are confirmed as a whole. */
-function marksOf(answer: Answer | null): readonly (Span | Relation)[] | undefined {
+/** Spans, regions or relations, which are confirmed one by one; undefined for answers that are confirmed as a whole. */
+export function marksOf(answer: Answer | null): readonly (Span | Region | Relation)[] | undefined {
   if (answer?.kind === "span") return answer.spans;
+  if (answer?.kind === "region") return answer.regions;
   return answer?.kind === "relation" ? answer.relations : undefined;
 }
 
@@ -62,11 +63,12 @@ export function answersOf(questions: readonly Question[], doc: Doc): Record<stri
     const { answer } = slotOf(doc, question.id);
     if (question.kind === "relation") {
       // What is joined may belong to a question that is no longer asked.
-      const sent = new Set(Object.values(found).flatMap((each) => (each.kind === "span" ? each.spans.map((span) => span.id) : [])));
+      const sent = new Set(Object.values(found).flatMap((each) => (each.kind === "relation" ? [] : (marksOf(each) ?? []).map((mark) => mark.id))));
       const relations = answer?.kind === "relation" ? answer.relations.filter((r) => sent.has(r.from_id) && sent.has(r.to_id)) : [];
       found[question.id] = { kind: "relation", relations };
     } else if (answer !== null) found[question.id] = answer;
     else if (question.kind === "span") found[question.id] = { kind: "span", spans: [] };
+    else if (question.kind === "region") found[question.id] = { kind: "region", regions: [] };
     else if (question.kind === "choice" && question.multiple && question.required) found[question.id] = { kind: "choice", labels: [] };
   }
   return found;
@@ -84,6 +86,11 @@ export function isAsked(question: Question, doc: Doc): boolean {
 export function missing(questions: readonly Question[], doc: Doc): Question[] {
   const given = answersOf(questions, doc);
   return questions.filter((q) => q.required && !q.retired && isAsked(q, doc) && given[q.id] === undefined);
+}
+
+export function regionsOf(doc: Doc, question: string): readonly Region[] {
+  const { answer } = slotOf(doc, question);
+  return answer?.kind === "region" ? answer.regions : [];
 }
 
 export function spansOf(doc: Doc, question: string): readonly Span[] {
@@ -148,6 +155,8 @@ export function fits(question: Question, answer: Answer, length: number): boolea
       const apart = question.overlap || answer.spans.every((s, i) => i === 0 || (answer.spans[i - 1]?.end ?? 0) <= s.start);
       return inside && ids && apart;
     }
+    case "region":
+      return question.kind === "region" && answer.regions.every((r) => question.shapes.includes(r.shape.kind) && question.labels.some((label) => label.id === r.label));
     case "relation":
       return question.kind === "relation" && answer.relations.every((r) => r.from_id !== r.to_id);
   }

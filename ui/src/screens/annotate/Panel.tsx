@@ -79,6 +79,8 @@ function Field({ question, given, state, dispatch, project, sure }: { question: 
           ))}
         </div>
       );
+    case "region":
+      return null; // shown on the image
     case "relation":
       return <Relations question={question} given={given} state={state} dispatch={dispatch} />;
     case "span":
