@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks.imdb_review_order import PARTS, Figures, measure, shares
 
-
 MOST = 1_000
 """Reviews that are walked here; the benchmark walks all 3,000."""
 
