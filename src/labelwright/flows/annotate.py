@@ -150,7 +150,7 @@ def _repeated(
 
 def _learn_when_due(tx: Tx, workbench: Workbench, project: Project, submissions: int, actor: Actor) -> None:
     """Queue a training of the local models after every `learn_every` submissions; never two at once."""
-    every = project.settings.learn_every
+    every = project.settings.learn_every if project.modality == "text" else 0
     if every and submissions - projects.learning(tx, project.id).learned_at_submissions >= every:
         queued = [
             job for job in jobs.of_project(tx, project.id, ("learn",), live=True) if job.state == "queued"

@@ -18,6 +18,7 @@ from labelwright.core.project import Modality
 from labelwright.core.transfer import Incoming
 from labelwright.core.value import Value
 from labelwright.formats import (
+    addresses,
     conll,
     edge,
     label_studio,
@@ -90,9 +91,17 @@ READERS = (
     Reader(name="label_studio", title="Label Studio JSON", extensions=(), columns=False),
     Reader(name="labelwright", title="Labelwright JSON lines", extensions=(), columns=False),
     Reader(name="images", title="Images", extensions=(), columns=False, modalities=("image",)),
+    Reader(
+        name="image_addresses",
+        title="A list of image addresses (.txt, .csv, .tsv)",
+        extensions=(),
+        columns=False,
+        modalities=("image",),
+    ),
 )
 _IMAGE_READERS: dict[str, ImageReader] = {
     # In the order in which a source is tried; whatever is none of them is a source of plain images.
+    "image_addresses": ImageReader(addresses.is_list, addresses.read),
     "images": ImageReader(pictures.has_images, pictures.read_images),
 }
 WRITERS = (
