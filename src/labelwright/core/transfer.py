@@ -39,6 +39,7 @@ from labelwright.core.ontology import (
 )
 from labelwright.core.predictor import Confidence, Prediction
 from labelwright.core.problem import Problem, excerpt
+from labelwright.core.regions import mend
 from labelwright.core.shape import Size
 
 
@@ -154,6 +155,7 @@ def resolve(
 
     Problems:
         unknown_question, unknown_label, bad_answer, and all of `conform`. A question with a problem is left out whole.
+        mended, for a region that was kept with a shape put right.
     """
     answers: dict[str, Answer] = {}
     confidence: dict[str, Confidence] = {}
@@ -173,6 +175,9 @@ def resolve(
         except _Bad as bad:
             problems.append(Problem(where=f"{named}{bad.where}", code=bad.code, message=bad.message))
             continue
+        if isinstance(answer, RegionAnswer) and isinstance(extent, tuple):
+            answer, mended = mend(answer, extent)
+            problems += [problem.under(question.id) for problem in mended]
         joined = {q: a for q, a in answers.items() if isinstance(a, SpanAnswer | RegionAnswer)}
         beside = joined if isinstance(question, RelationQuestion) else {}
         found = conform(ontology, Answers.of({**beside, question.id: answer}), extent, complete=False)
