@@ -85,6 +85,18 @@ def set_gold(tx: Tx, project_id: int, asset_id: int, answers: Answers, at: datet
     return not known
 
 
+def gold_among(tx: Tx, asset_ids: Sequence[int]) -> set[int]:
+    """Which of these have trusted answers."""
+    rows = tx.execute(sa.select(t.gold.c.asset_id).where(t.gold.c.asset_id.in_(list(asset_ids))))
+    return set(rows.scalars())
+
+
+def drop_gold(tx: Tx, asset_ids: Sequence[int]) -> None:
+    """Forget the trusted answers of these assets."""
+    tx.execute(t.gold.delete().where(t.gold.c.asset_id.in_(list(asset_ids))))
+    tx.execute(t.asset.update().where(t.asset.c.id.in_(list(asset_ids))).values(gold=False))
+
+
 def add_problems(tx: Tx, job_id: int, problems: Iterable[Problem]) -> None:
     """Keep the bad rows of an import."""
     rows = [
