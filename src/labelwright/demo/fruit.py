@@ -5,7 +5,6 @@ colours: it confuses what looks alike and joins what touches, so that its answer
 from a seed: the same pictures on every machine, and nobody's data.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -62,13 +61,13 @@ class Scene:
     pieces: tuple[Piece, ...]
 
 
-def scenes(n: int = 60, seed: int = 7) -> Iterator[Scene]:
-    """The first `n` pictures."""
-    for i in range(n):
-        yield _scene(f"table-{i + 1:03d}.jpg", np.random.default_rng([seed, i]))
+SCENES: Final = 48
+"""How many the demo has; there is no end to them."""
 
 
-def _scene(name: str, rng: np.random.Generator) -> Scene:
+def scene(number: int, seed: int = 7) -> Scene:
+    """One picture, numbered from 0."""
+    rng = np.random.default_rng([seed, number])
     canvas = _table(rng)
     owner = np.full((HEIGHT, WIDTH), -1, dtype=np.int16)
     drawn: list[tuple[str, bool, int]] = []
@@ -92,7 +91,7 @@ def _scene(name: str, rng: np.random.Generator) -> Scene:
             edge = bool(seen[0].any() or seen[-1].any() or seen[:, 0].any() or seen[:, -1].any())
             hidden = edge or int(seen.sum()) < _HIDDEN_BELOW * area
             pieces.append(Piece(label, parts, bruised, hidden))
-    return Scene(name, _photographed(canvas, rng), tuple(pieces))
+    return Scene(f"table-{number + 1:03d}.jpg", _photographed(canvas, rng), tuple(pieces))
 
 
 def _free_place(
@@ -120,7 +119,7 @@ def _noise(rng: np.random.Generator, height: int, width: int, coarse: tuple[int,
     """Smooth noise around 0; `coarse` cells (down, across) over the whole."""
     small = rng.standard_normal(coarse, dtype=np.float32)
     how = cv2.INTER_CUBIC if coarse[0] < 20 else cv2.INTER_LINEAR
-    return cv2.resize(small, (width, height), interpolation=how)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=how), dtype=np.float32)
 
 
 def _table(rng: np.random.Generator) -> _Pixels:
@@ -181,7 +180,8 @@ def _shape(rng: np.random.Generator, label: str, size: float) -> NDArray[np.floa
     points = points * rng.uniform(0.96, 1.04, size=(1, 2)) * size
     turn = rng.uniform(-np.pi, np.pi) if label in ("banana", "lemon") else rng.normal(0, 0.35)
     cos, sin = np.cos(turn), np.sin(turn)
-    return points @ np.array([[cos, sin], [-sin, cos]])
+    turned: NDArray[np.float64] = points @ np.array([[cos, sin], [-sin, cos]])
+    return turned
 
 
 def _paint(
