@@ -18,6 +18,7 @@ from labelwright.core.project import Modality
 from labelwright.core.transfer import Incoming
 from labelwright.core.value import Value
 from labelwright.formats import (
+    addresses,
     coco,
     coco_export,
     coco_panoptic,
@@ -121,6 +122,13 @@ READERS = (
         modalities=("image",),
     ),
     Reader(name="images", title="Images", extensions=(), columns=False, modalities=("image",)),
+    Reader(
+        name="image_addresses",
+        title="A list of image addresses (.txt, .csv, .tsv)",
+        extensions=(),
+        columns=False,
+        modalities=("image",),
+    ),
 )
 _IMAGE_READERS: dict[str, ImageReader] = {
     "labelwright": ImageReader(native.recognises, native.read_images, native.questions),
@@ -128,6 +136,7 @@ _IMAGE_READERS: dict[str, ImageReader] = {
     "instance_masks": ImageReader(masks.recognises_instances, masks.read_instances),
     "coco": ImageReader(coco.recognises, coco.read, coco.questions),
     "semantic_masks": ImageReader(masks.recognises_semantic, masks.read_semantic, masks.semantic_questions),
+    "image_addresses": ImageReader(addresses.is_list, addresses.read),
     "images": ImageReader(pictures.has_images, pictures.read_images),
 }
 WRITERS = (
