@@ -224,6 +224,11 @@ def writer(name: str) -> output.Write:
     return _WRITE[name]
 
 
+def holds_everybody(name: str) -> bool:
+    """Whether an export format holds the answers of every person."""
+    return any(each.name == name and each.everybody for each in WRITERS)
+
+
 def for_modality(modality: Modality) -> tuple[tuple[Reader, ...], tuple[Writer, ...]]:
     """(readers, writers) that fit a project."""
     return (
