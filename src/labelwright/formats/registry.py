@@ -19,6 +19,7 @@ from labelwright.core.transfer import Incoming
 from labelwright.core.value import Value
 from labelwright.formats import (
     conll,
+    cvat,
     edge,
     label_studio,
     mapping,
@@ -29,6 +30,8 @@ from labelwright.formats import (
     tables,
     tabular,
     texts,
+    voc,
+    yolo,
 )
 
 
@@ -89,10 +92,16 @@ READERS = (
     Reader(name="txt", title="A zip or folder of .txt files", extensions=(".zip",), columns=False),
     Reader(name="label_studio", title="Label Studio JSON", extensions=(), columns=False),
     Reader(name="labelwright", title="Labelwright JSON lines", extensions=(), columns=False),
+    Reader(name="yolo", title="YOLO", extensions=(), columns=False, modalities=("image",)),
+    Reader(name="voc", title="Pascal VOC", extensions=(), columns=False, modalities=("image",)),
+    Reader(name="cvat", title="CVAT for images", extensions=(), columns=False, modalities=("image",)),
     Reader(name="images", title="Images", extensions=(), columns=False, modalities=("image",)),
 )
 _IMAGE_READERS: dict[str, ImageReader] = {
     # In the order in which a source is tried; whatever is none of them is a source of plain images.
+    "cvat": ImageReader(cvat.recognises, cvat.read, cvat.questions),
+    "voc": ImageReader(voc.recognises, voc.read),
+    "yolo": ImageReader(yolo.recognises, yolo.read, yolo.questions),
     "images": ImageReader(pictures.has_images, pictures.read_images),
 }
 WRITERS = (
@@ -128,6 +137,29 @@ WRITERS = (
         needs="pip install 'labelwright[parquet]'",
         notes="Typed features; labels in ontology order.",
     ),
+    Writer(
+        name="yolo", title="YOLO detect", notes="Boxes, as Ultralytics wants them.", modalities=("image",)
+    ),
+    Writer(
+        name="yolo_segment",
+        title="YOLO segment",
+        notes="One outline per thing; holes and parts tied together.",
+        modalities=("image",),
+    ),
+    Writer(name="yolo_pose", title="YOLO pose", notes="Boxes with key points.", modalities=("image",)),
+    Writer(name="yolo_obb", title="YOLO OBB", notes="Rotated boxes by their corners.", modalities=("image",)),
+    Writer(
+        name="voc",
+        title="Pascal VOC",
+        notes="Boxes in whole pixels that count from 1.",
+        modalities=("image",),
+    ),
+    Writer(
+        name="cvat",
+        title="CVAT for images 1.1",
+        notes="All shapes, attributes, z-order.",
+        modalities=("image",),
+    ),
 )
 _WRITE: dict[str, output.Write] = {
     "labelwright": native.write,
@@ -136,6 +168,12 @@ _WRITE: dict[str, output.Write] = {
     "spacy": spacy_docbin.write,
     "label_studio": label_studio.write,
     "parquet": tables.write_parquet,
+    "yolo": yolo.write_detect,
+    "yolo_segment": yolo.write_segment,
+    "yolo_pose": yolo.write_pose,
+    "yolo_obb": yolo.write_obb,
+    "voc": voc.write,
+    "cvat": cvat.write,
 }
 
 
