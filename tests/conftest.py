@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from labelwright.settings import Settings
 from labelwright.workbench import Workbench, open_workbench
@@ -14,6 +15,10 @@ from tests import postgres
 from tests.endpoints.fixtures import pool, scripted, tiny_llama_url
 
 __all__ = ["pool", "scripted", "tiny_llama_url"]
+
+# A law does not fail because the machine is busy.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parent.parent
 

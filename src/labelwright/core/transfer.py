@@ -162,8 +162,7 @@ def resolve(
 
     Problems:
         unknown_question, unknown_label, unknown_attribute, bad_answer, and all of `conform`. A question with a problem
-        is left out whole; an unknown attribute costs only itself.
-        `mended` tells of a region that was kept with a shape put right.
+        is left out whole; an unknown attribute costs only itself. mended, for a region kept with a shape put right.
     """
     answers: dict[str, Answer] = {}
     confidence: dict[str, Confidence] = {}

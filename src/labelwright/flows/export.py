@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from labelwright import __version__
 from labelwright.core.access import Actor
 from labelwright.core.errors import Conflict, NotFound
@@ -21,7 +23,7 @@ from labelwright.core.ontology import SpanQuestion
 from labelwright.core.transfer import Outgoing
 from labelwright.core.value import Value
 from labelwright.flows import guard
-from labelwright.flows.browse import Filter
+from labelwright.flows.browse import MOST_IDS, Filter
 from labelwright.flows.jobs import Control, Report
 from labelwright.formats import WRITERS, writer
 from labelwright.formats.output import Exporting, Losses
@@ -42,12 +44,20 @@ class ExportWanted(Value):
             (most frequent whole set; the later of two equally frequent ones).
         include: `all` assets, those `answered` by a person or a model, those `labelled` by people, or those
             `trusted`: labelled by people, or accepted from a model by rule.
+        asset_ids: Only these, of what the filter finds; all of it when empty.
     """
 
     format: str
     which: Which = "latest"
     include: Literal["all", "answered", "labelled", "trusted"] = "all"
     filter: Filter = Filter()
+    asset_ids: tuple[int, ...] = Field(default=(), max_length=MOST_IDS)
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """The filter as the store takes it."""
+        found = self.filter.model_dump(exclude_none=True)
+        return found | {"asset_ids": self.asset_ids} if self.asset_ids else found
 
 
 def start_export(workbench: Workbench, actor: Actor, project_id: int, wanted: ExportWanted) -> Job:
@@ -85,7 +95,7 @@ def run_export(workbench: Workbench, job: Job, control: Control) -> Report:
                 raise NotFound("no_project", "the project is in the trash")
             ontology = projects.ontology(tx, project.id, project.ontology_version)
             assert ontology is not None
-            conditions = wanted.filter.model_dump(exclude_none=True)
+            conditions = wanted.conditions
             total = store.count(tx, project.id, conditions)
             names = people.display_names(tx, [p.user_id for p in people.all_people(tx)])
             counters = {k: n for k, n in assets.counters(tx, project.id).items() if ":" not in k}
@@ -109,7 +119,8 @@ def run_export(workbench: Workbench, job: Job, control: Control) -> Report:
             "format": wanted.format,
             "answers": f"{wanted.which} submission that counts, else the model's prediction",
             "include": wanted.include,
-            "filter": conditions,
+            "filter": wanted.filter.model_dump(exclude_none=True),
+            **({"asset_ids": list(wanted.asset_ids)} if wanted.asset_ids else {}),
             "rows": written.rows,
             "left_out": losses.left_out_counts,
             "answered_by": dict(sorted(answered_by.items())),

@@ -14,6 +14,7 @@ from labelwright.store import table, work
 from labelwright.store import tables as t
 from labelwright.store.asset import asset_from
 from labelwright.store.db import Tx
+from labelwright.store.picture import COLUMNS, OF_ASSET
 
 
 def add_upload(
@@ -85,12 +86,29 @@ def set_gold(tx: Tx, project_id: int, asset_id: int, answers: Answers, at: datet
     return not known
 
 
-def add_problems(tx: Tx, job_id: int, problems: Iterable[Problem]) -> None:
-    """Keep the bad rows of an import."""
+def gold_among(tx: Tx, asset_ids: Sequence[int]) -> set[int]:
+    """Which of these have trusted answers."""
+    rows = tx.execute(sa.select(t.gold.c.asset_id).where(t.gold.c.asset_id.in_(list(asset_ids))))
+    return set(rows.scalars())
+
+
+def drop_gold(tx: Tx, asset_ids: Sequence[int]) -> None:
+    """Forget the trusted answers of these assets."""
+    tx.execute(t.gold.delete().where(t.gold.c.asset_id.in_(list(asset_ids))))
+    tx.execute(t.asset.update().where(t.asset.c.id.in_(list(asset_ids))).values(gold=False))
+
+
+def add_problems(
+    tx: Tx, job_id: int, problems: Iterable[Problem], kept: Mapping[Problem, str] | None = None
+) -> None:
+    """Keep the bad rows of an import; `kept` names the blobs with the bytes of those that have any."""
     rows = [
-        {"job_id": job_id, "where": p.where[:700], "code": p.code[:60], "message": p.message}
+        {
+            "job_id": job_id, "where": p.where[:700], "code": p.code[:60], "message": p.message,
+            "blob": (kept or {}).get(p),
+        }
         for p in problems
-    ]
+    ]  # fmt: skip
     if rows:
         tx.execute(t.import_problem.insert(), rows)
 
@@ -131,8 +149,9 @@ def outgoing(
     """
     last = 0
     query = (
-        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
+        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata, *COLUMNS)
         .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
+        .outerjoin(t.picture, OF_ASSET)
         .where(*table.conditions(tx, project_id, wanted))
         .order_by(t.asset.c.id)
         .limit(chunk)
