@@ -1,6 +1,9 @@
 /** What is done to whole regions: relabel, order, copy, join, cut, convert, attributes. */
 import type { Attribute, Label, Region, RegionQuestion, Shape, ShapeKind } from "../types";
-import { boundsOf, converted, cutOut, joined, shifted } from "./areas";
+import { cut as cutShape, hasArea, merge, toMask, toPolygon } from "./combine";
+import { translate } from "./geometry";
+import { fitsAttribute, fitsSkeleton } from "./attributes";
+import { boundsOf } from "./hit";
 import { add, allRegions, human, isEditable, labelsOf, regionQuestions, revise, selection, type Copied, type Found, type Given, type State } from "./state";
 
 /** How far a copy lies from what it was copied from, in image pixels. */
@@ -21,28 +24,6 @@ export function relabelled(state: State, given: Given, id: string): State | null
     if (!fit.has(region.id) || wanted === undefined || (region.label === id && region.score === undefined)) return region;
     return withAttributes({ ...human(region), label: id }, wanted);
   });
-}
-
-/** Key points must be as many as the skeleton of their label has. */
-export function fitsSkeleton(label: Label | undefined, shape: Shape): boolean {
-  return label !== undefined && (shape.kind !== "points" || !label.skeleton || label.skeleton.points.length === shape.points.length);
-}
-
-/** Whether a value answers an attribute. */
-export function fitsAttribute(attribute: Attribute, value: string | number | boolean): boolean {
-  switch (attribute.type) {
-    case "choice":
-      return typeof value === "string" && (attribute.options ?? []).includes(value);
-    case "boolean":
-      return typeof value === "boolean";
-    case "text":
-      return typeof value === "string";
-    default:
-      return (
-        typeof value === "number" && Number.isFinite(value) && (attribute.type !== "integer" || Number.isInteger(value)) &&
-        value >= (attribute.minimum ?? -Infinity) && value <= (attribute.maximum ?? Infinity)
-      );
-  }
 }
 
 export function setAttribute(state: State, given: Given, ids: readonly string[], id: string, value: string | number | boolean | null): State {
@@ -91,10 +72,10 @@ export function pasted(state: State, given: Given, copied: readonly Copied[]): S
     const box = wrongMask ? null : boundsOf(shape);
     if (question === undefined || !question.shapes.includes(shape.kind) || box === null || !fitsSkeleton(label, shape)) return [];
     const aside = places.has(JSON.stringify(box)) ? ASIDE : 0;
-    if (box.width > width || box.height > height) return [];
-    const dx = Math.max(-box.x, Math.min(aside, width - box.x - box.width));
-    const dy = Math.max(-box.y, Math.min(aside, height - box.y - box.height));
-    return [{ question: asked, region: { ...human(region), id: given.newId(), shape: shifted(shape, dx, dy) } }];
+    if (box.maxX - box.minX > width || box.maxY - box.minY > height) return [];
+    const dx = Math.max(-box.minX, Math.min(aside, width - box.maxX));
+    const dy = Math.max(-box.minY, Math.min(aside, height - box.maxY));
+    return [{ question: asked, region: { ...human(region), id: given.newId(), shape: translate(shape, dx, dy) } }];
   });
   if (added.length === 0) return state;
   return { ...add(state, given, added), selected: added.map((each) => each.region.id), question: added[0]?.question ?? state.question };
@@ -102,10 +83,10 @@ export function pasted(state: State, given: Given, copied: readonly Copied[]): S
 
 /** The areas of the selection as one, in place of the first; of one question and label. */
 export function merged(state: State, given: Given): State {
-  const [first, ...others] = editable(state, given).filter((f) => isArea(f.region.shape));
+  const [first, ...others] = editable(state, given).filter((f) => hasArea(f.region.shape));
   const mine = others.filter((f) => f.question.id === first?.question.id);
   if (first === undefined || mine.length === 0) return state;
-  const shape = allowed(first.question, joined([first, ...mine].map((f) => f.region.shape), given.extent), given);
+  const shape = allowed(first.question, merge([first, ...mine].map((f) => f.region.shape), given.extent), given);
   if (shape === null) return state;
   const gone = new Set(mine.map((f) => f.region.id));
   const after = revise(state, given, (region) => (region.id === first.region.id ? { ...human(region), shape } : gone.has(region.id) ? null : region));
@@ -114,9 +95,9 @@ export function merged(state: State, given: Given): State {
 
 /** What was selected first loses what the others cover; those stay. */
 export function cut(state: State, given: Given): State {
-  const [first, ...others] = selection(state, given).filter((f) => isArea(f.region.shape));
+  const [first, ...others] = selection(state, given).filter((f) => hasArea(f.region.shape));
   if (first === undefined || others.length === 0 || !isEditable(state, first.region.id)) return state;
-  const shape = allowed(first.question, cutOut(first.region.shape, others.map((f) => f.region.shape), given.extent), given);
+  const shape = allowed(first.question, cutShape(first.region.shape, others.map((f) => f.region.shape), given.extent), given);
   if (shape === null) return state;
   return { ...revise(state, given, (region) => (region.id === first.region.id ? { ...human(region), shape } : region)), selected: [first.region.id] };
 }
@@ -125,23 +106,29 @@ export function cut(state: State, given: Given): State {
 export function convertedSelection(state: State, given: Given): State {
   const chosen = new Set(editable(state, given).map(({ region }) => region.id));
   return revise(state, given, (region, question) => {
-    if (!chosen.has(region.id) || !isArea(region.shape)) return region;
+    if (!chosen.has(region.id) || !hasArea(region.shape)) return region;
     const wanted: ShapeKind[] = region.shape.kind === "polygon" ? ["mask"] : region.shape.kind === "mask" ? ["polygon"] : ["polygon", "mask"];
     const kind = wanted.find((each) => question.shapes.includes(each));
-    const shape = kind === undefined ? null : converted(region.shape, kind as "polygon" | "mask", given.extent);
+    const shape = kind === undefined ? null : as(region.shape, kind, given);
     return shape === null ? region : { ...human(region), shape };
   });
-}
-
-export function isArea(shape: Shape): boolean {
-  return shape.kind !== "points" && shape.kind !== "polyline";
 }
 
 /** An area as a kind that the question takes. */
 function allowed(question: RegionQuestion, shape: Shape | null, given: Given): Shape | null {
   if (shape === null || question.shapes.includes(shape.kind)) return shape;
   const kind = (["polygon", "mask"] as const).find((each) => question.shapes.includes(each));
-  return kind === undefined ? null : converted(shape, kind, given.extent);
+  return kind === undefined ? null : as(shape, kind, given);
+}
+
+/** How far the outline of a mask may leave the borders of its pixels, in image pixels. */
+const TOLERANCE = 0.75;
+
+/** The same area as another kind; null where it has none. */
+function as(shape: Shape, kind: ShapeKind, given: Given): Shape | null {
+  if (kind === "polygon") return toPolygon(shape, TOLERANCE);
+  const mask = toMask(shape, given.extent);
+  return mask === null || boundsOf(mask) === null ? null : mask;
 }
 
 /** The attributes that the label knows, as far as they still fit. */

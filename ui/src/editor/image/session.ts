@@ -3,20 +3,19 @@
  * into events; nothing here knows a browser. Each tool is a small machine in `tools/`; this module says which one an event
  * is for, and keeps what lies beneath: one undo for finished steps and half-drawn shapes alike.
  */
-import { slotOf } from "../document";
+import { clampPoint } from "./geometry";
 import { begin, choose, confirmParts, digitsOf, focused, stepForm, up } from "../form";
 import type { Answers, Label, Question, ShapeKind } from "../types";
 import { convertedSelection, cut, deleted, editable, merged, ordered, pasted, relabelled, setAttribute } from "./commands";
-import { turnedVisibility } from "./handles";
 import type { Extent } from "./scene";
 import {
-  IDLE, LIFT_PX, allRegions, byDoubt, clamped, human, isRegionQuestion, labelsOf, questionFor, regionNamed, regionQuestions, revise, selection,
+  IDLE, LIFT_PX, allRegions, byDoubt, human, isRegionQuestion, labelsOf, questionFor, regionNamed, regionQuestions, revise, selection,
   type Event, type Given, type Pointer, type State, type Tool,
 } from "./state";
 import { boxDown, boxMove, boxUp, rotatedDown, rotatedMove, rotatedUp } from "./tools/box";
 import { LEAST_BRUSH, MOST_BRUSH, brushDown, brushMove, brushUp } from "./tools/brush";
 import { chainAgain, chainBack, chainDown, chainFinished, chainMove } from "./tools/chain";
-import { nextSeen, pointsAgain, pointsBack, pointsDown, pointsFinished, pointsMove } from "./tools/keypoints";
+import { nextSeen, pointsAgain, pointsBack, pointsDown, pointsFinished, pointsMove, turnedVisibility } from "./tools/keypoints";
 import { handlePlaced, handleRemoved, pickOne, selectDown, selectMove, selectUp, shiftSelection, movedBy, under, walkHandles } from "./tools/select";
 
 export type { Event, Given, State, Tool } from "./state";
@@ -143,7 +142,7 @@ function handle(state: State, event: Event, g: Given): State {
       return setAttribute(state, g, event.regions, event.attribute, event.value);
     case "undo":
     case "redo":
-      return unsketched(state, event.type, g) ?? { ...stepForm(state, event, g), mode: IDLE };
+      return unsketched(state, event.type) ?? { ...stepForm(state, event, g), mode: IDLE };
     case "focus":
     case "next-question":
     case "answer":
@@ -216,11 +215,11 @@ function arrow(state: State, dx: number, dy: number, from: State["crosshair"] & 
   const { mode } = state;
   if (mode.kind === "handle.moving") {
     const [x, y] = mode.to ?? mode.from;
-    return { ...state, mode: { ...mode, to: clamped([x + dx, y + dy], g.extent) } };
+    return { ...state, mode: { ...mode, to: clampPoint([x + dx, y + dy], g.extent) } };
   }
   if (state.tool === "select" && mode.kind === "idle" && state.selected.length > 0) return nudged(state, dx, dy, g);
   const [x, y] = state.crosshair ?? from;
-  const crosshair = clamped([x + dx, y + dy], g.extent);
+  const crosshair = clampPoint([x + dx, y + dy], g.extent);
   return { ...move(state, { at: crosshair, scale: EXACT }, g), crosshair, pointer: null };
 }
 
@@ -243,7 +242,7 @@ function place(state: State, { from, scale }: Event & { type: "place" }, g: Give
   const { mode, crosshair } = state;
   if (mode.kind === "handle.moving") return handlePlaced(state, mode, g);
   // The first press shows where the point would go.
-  if (crosshair === null) return { ...state, crosshair: clamped(from, g.extent) };
+  if (crosshair === null) return { ...state, crosshair: clampPoint(from, g.extent) };
   if (state.tool === "select") {
     const ids = under(state, g, { at: crosshair, scale });
     const here = state.selected.length === 1 ? ids.indexOf(state.selected[0] ?? "") : -1;
@@ -292,14 +291,14 @@ function cancelled(state: State, g: Given): State {
 
 /** Backspace: the last point of a sketch, the picked point of a shape, or what is selected. */
 function remove(state: State, g: Given): State {
-  const back = state.mode.kind === "handle.moving" ? handleRemoved(state, state.mode, g) : unsketched(state, "undo", g);
+  const back = state.mode.kind === "handle.moving" ? handleRemoved(state, state.mode, g) : unsketched(state, "undo");
   if (back !== null) return back;
   if (editable(state, g).length === 0) return state.selected.length > 0 ? state : up(state, g);
   return deleted(state, g);
 }
 
 /** Undo and redo within what is half drawn; null when nothing is. */
-function unsketched(state: State, which: "undo" | "redo", _g: Given): State | null {
+function unsketched(state: State, which: "undo" | "redo"): State | null {
   const { mode } = state;
   switch (mode.kind) {
     case "idle":
@@ -365,7 +364,7 @@ function visibility(state: State, g: Given): State {
   if (mode.kind === "points.drawing") return nextSeen(state, mode);
   if (mode.kind !== "handle.moving") return state;
   const found = regionNamed(g, state.doc, mode.id);
-  if (found?.region.shape.kind !== "points") return state;
+  if (found?.region.shape.kind !== "points" || mode.grip.kind !== "vertex") return state;
   const shape = turnedVisibility(found.region.shape, mode.grip.index);
   const after = revise(state, g, (region) => (region.id === mode.id ? { ...human(region), shape } : region));
   return { ...after, mode: { ...mode, shape } };
@@ -387,9 +386,4 @@ function toggled(set: ReadonlySet<string>, ids: readonly string[], on: boolean):
     else next.delete(id);
   }
   return next;
-}
-
-/** Whether something of a question is still a model's word alone. */
-export function suggestedOf(state: State, question: string): ReadonlySet<string> {
-  return new Set(slotOf(state.doc, question).suggested);
 }

@@ -2,8 +2,10 @@
 import { answered, isAsked, regionsOf, slotOf, type Change, type Doc } from "../document";
 import { commit, type FormEvent, type FormGiven, type FormState } from "../form";
 import type { Label, Point, Question, Region, RegionQuestion, Shape, ShapeKind } from "../types";
-import type { Grip } from "./handles";
+import { sound } from "./fit";
+import type { Grip } from "./geometry";
 import type { Extent } from "./scene";
+import type { MaskTiles } from "./tiles";
 
 export interface Given extends FormGiven {
   readonly extent: Extent;
@@ -36,7 +38,7 @@ export type Mode =
   /** `hole`: the polygon it is cut out of. `undone`: points taken back, newest last. */
   | { readonly kind: "chain.drawing"; readonly closed: boolean; readonly points: readonly Point[]; readonly undone: readonly Point[]; readonly to: Point; readonly hole: string | null }
   | { readonly kind: "points.drawing"; readonly points: readonly Placed[]; readonly undone: readonly Placed[]; readonly next: 0 | 1 | 2; readonly to: Point }
-  | { readonly kind: "brush.painting"; readonly points: readonly Point[]; readonly erase: boolean };
+  | { readonly kind: "brush.painting"; readonly points: readonly Point[]; readonly tiles: MaskTiles; readonly erase: boolean };
 
 /** A key point and whether it is seen: 0 absent, 1 hidden, 2 visible. */
 export interface Placed {
@@ -218,14 +220,11 @@ export function add(state: State, given: Given, added: readonly Copied[]): State
 export function drawnShape(state: State, given: Given, shape: Shape): State {
   const question = questionFor(state, given, shape.kind);
   const label = question === null ? undefined : currentLabel(state, question);
-  if (question === null || label === undefined) return { ...state, mode: IDLE };
-  const region: Region = { id: given.newId(), label: label.id, shape };
+  const whole = sound(shape, given.extent);
+  if (question === null || label === undefined || whole === null || !question.shapes.includes(whole.kind)) return { ...state, mode: IDLE };
+  const region: Region = { id: given.newId(), label: label.id, shape: whole };
   const after = add(state, given, [{ question: question.id, region }]);
   return { ...after, mode: IDLE, newest: region.id, question: question.id };
-}
-
-export function clamped(at: Point, { width, height }: Extent): Point {
-  return [Math.max(0, Math.min(width, at[0])), Math.max(0, Math.min(height, at[1]))];
 }
 
 /** Whether two places are so near on the screen that going from one to the other is no drag. */

@@ -1,36 +1,44 @@
 /** Brush and eraser: strokes go on to the selected mask, to the one begun before, or make a new one. */
-import { painted } from "../areas";
-import { IDLE, add, clamped, currentLabel, human, isEditable, questionFor, regionNamed, revise, type Found, type Given, type Mode, type Pointer, type State } from "../state";
+import { clampPoint } from "../geometry";
+import { MaskTiles } from "../tiles";
+import { IDLE, add, currentLabel, human, isEditable, questionFor, regionNamed, revise, type Found, type Given, type Mode, type Pointer, type State } from "../state";
+import { under } from "./select";
 
 type Painting = Mode & { kind: "brush.painting" };
 export const LEAST_BRUSH = 0.5;
 export const MOST_BRUSH = 500;
 
 export function brushDown(state: State, pointer: Pointer, given: Given): State {
-  const here = clamped(pointer.at, given.extent);
+  const here = clampPoint(pointer.at, given.extent);
   const erase = state.tool === "eraser" || state.cutting || pointer.alt === true;
+  // The eraser takes what lies under it where nothing was chosen.
+  const chosen = erase && paintedOn(state, given) === null ? { ...state, painting: maskUnder(state, given, pointer) } : state;
+  const target = paintedOn(chosen, given);
+  const tiles = target?.region.shape.kind === "mask" ? MaskTiles.fromMask(target.region.shape) : MaskTiles.empty(given.extent);
   // Shift: a straight stroke from where the last one ended.
-  const points = pointer.shift === true && state.lastStroke !== null ? [state.lastStroke, here] : [here];
-  return { ...state, mode: { kind: "brush.painting", points, erase } };
+  const from = pointer.shift === true ? (state.lastStroke ?? here) : here;
+  const points = from === here ? [here] : [from, here];
+  return { ...chosen, mode: { kind: "brush.painting", points, tiles: tiles.paint({ from, to: here, radius: state.brush, erase }).tiles, erase } };
 }
 
 export function brushMove(state: State, mode: Painting, { at, scale }: Pointer, given: Given): State {
-  const here = clamped(at, given.extent);
-  const last = mode.points.at(-1);
+  const here = clampPoint(at, given.extent);
+  const last = mode.points.at(-1) ?? here;
   // Half a screen pixel further is no difference.
-  if (last !== undefined && Math.hypot(last[0] - here[0], last[1] - here[1]) * scale < 0.5) return state;
-  return { ...state, mode: { ...mode, points: [...mode.points, here] } };
+  if (Math.hypot(last[0] - here[0], last[1] - here[1]) * scale < 0.5) return state;
+  const { tiles } = mode.tiles.paint({ from: last, to: here, radius: state.brush, erase: mode.erase });
+  return { ...state, mode: { ...mode, points: [...mode.points, here], tiles } };
 }
 
 export function brushUp(state: State, mode: Painting, given: Given): State {
   const after: State = { ...state, mode: IDLE, lastStroke: mode.points.at(-1) ?? null };
   const target = paintedOn(state, given);
-  const before = target?.region.shape.kind === "mask" ? target.region.shape : null;
-  if (before === null && mode.erase) return after;
-  const shape = painted(before, given.extent, mode.points, state.brush, mode.erase);
-  if (before !== null && target !== null) {
+  const shape = mode.tiles.isEmpty ? null : mode.tiles.toMask();
+  if (target?.region.shape.kind === "mask") {
+    const before = target.region.shape;
+    if (shape?.counts === before.counts) return after;
     // Rubbed out to the last pixel, the object is gone.
-    const revised = revise(after, given, (region) => (region.id !== target.region.id ? region : shape === null ? null : shape.counts === before.counts ? region : { ...human(region), shape }));
+    const revised = revise(after, given, (region) => (region.id !== target.region.id ? region : shape === null ? null : { ...human(region), shape }));
     return { ...revised, painting: target.region.id };
   }
   const question = questionFor(state, given, "mask");
@@ -38,6 +46,10 @@ export function brushUp(state: State, mode: Painting, given: Given): State {
   if (shape === null || question === null || label === undefined) return after;
   const id = given.newId();
   return { ...add(after, given, [{ question: question.id, region: { id, label: label.id, shape } }]), painting: id, newest: id, question: question.id };
+}
+
+function maskUnder(state: State, given: Given, pointer: Pointer): string | null {
+  return under(state, given, pointer).find((id) => regionNamed(given, state.doc, id)?.region.shape.kind === "mask") ?? null;
 }
 
 /** The mask that a stroke goes on to. */

@@ -1,12 +1,13 @@
 /** Polygons and polylines, point by point; inside the selected polygon, a hole. */
-import type { Point } from "../../types";
-import { cutOut } from "../areas";
-import { HANDLE_PX, IDLE, clamped, drawnShape, human, isClick, isEditable, regionNamed, revise, type Given, type Mode, type Pointer, type State } from "../state";
+import { sound } from "../fit";
+import { clampPoint } from "../geometry";
+import { cut } from "../combine";
+import { HANDLE_PX, IDLE, drawnShape, human, isClick, isEditable, regionNamed, revise, type Given, type Mode, type Pointer, type State } from "../state";
 
 type Drawing = Mode & { kind: "chain.drawing" };
 
 export function chainDown(state: State, pointer: Pointer, given: Given): State {
-  const here = clamped(pointer.at, given.extent);
+  const here = clampPoint(pointer.at, given.extent);
   const { mode } = state;
   if (mode.kind !== "chain.drawing") {
     const closed = state.tool === "polygon";
@@ -21,19 +22,19 @@ export function chainDown(state: State, pointer: Pointer, given: Given): State {
 }
 
 export function chainMove(state: State, mode: Drawing, { at }: Pointer, given: Given): State {
-  return { ...state, mode: { ...mode, to: clamped(at, given.extent) } };
+  return { ...state, mode: { ...mode, to: clampPoint(at, given.extent) } };
 }
 
 /** Close it; with too few points it goes on. */
 export function chainFinished(state: State, mode: Drawing, given: Given): State {
   const { points, closed, hole } = mode;
-  if (points.length < (closed ? 3 : 2) || (closed && areaOf(points) === 0)) return state;
+  if (points.length < (closed ? 3 : 2) || (closed && sound({ kind: "polygon", parts: [[points]] }, given.extent) === null)) return state;
   if (!closed) return drawnShape(state, given, { kind: "polyline", points });
   if (hole === null) return drawnShape(state, given, { kind: "polygon", parts: [[points]] });
   const cutter = { kind: "polygon", parts: [[points]] } as const;
   const after = revise(state, given, (region) => {
     if (region.id !== hole || region.shape.kind !== "polygon") return region;
-    const shape = cutOut(region.shape, [cutter], given.extent);
+    const shape = cut(region.shape, [cutter], given.extent);
     return shape === null ? region : { ...human(region), shape };
   });
   return { ...after, mode: IDLE };
@@ -54,11 +55,4 @@ export function chainAgain(state: State, mode: Drawing): State {
 function target(state: State, given: Given): string | null {
   const found = state.selected.length === 1 ? regionNamed(given, state.doc, state.selected[0] ?? null) : null;
   return found?.region.shape.kind === "polygon" && isEditable(state, found.region.id) ? found.region.id : null;
-}
-
-function areaOf(points: readonly Point[]): number {
-  return points.reduce((sum, [x, y], i) => {
-    const [nx, ny] = points[(i + 1) % points.length] ?? [x, y];
-    return sum + x * ny - nx * y;
-  }, 0);
 }

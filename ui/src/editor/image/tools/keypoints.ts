@@ -1,11 +1,12 @@
 /** Key points: with a skeleton its named points one after another, else as many as there are clicks. */
+import { clampPoint } from "../geometry";
 import type { Points, Skeleton } from "../../types";
-import { IDLE, clamped, currentLabel, drawnShape, questionFor, type Given, type Mode, type Placed, type Pointer, type State } from "../state";
+import { IDLE, currentLabel, drawnShape, questionFor, type Given, type Mode, type Placed, type Pointer, type State } from "../state";
 
 type Drawing = Mode & { kind: "points.drawing" };
 
 export function pointsDown(state: State, { at }: Pointer, given: Given): State {
-  const here = clamped(at, given.extent);
+  const here = clampPoint(at, given.extent);
   const mode: Drawing = state.mode.kind === "points.drawing" ? state.mode : { kind: "points.drawing", points: [], undone: [], next: 2, to: here };
   // An absent point lies nowhere: the formats write zeros.
   const placed: Placed = { at: mode.next === 0 ? [0, 0] : here, seen: mode.next };
@@ -15,7 +16,7 @@ export function pointsDown(state: State, { at }: Pointer, given: Given): State {
 }
 
 export function pointsMove(state: State, mode: Drawing, { at }: Pointer, given: Given): State {
-  return { ...state, mode: { ...mode, to: clamped(at, given.extent) } };
+  return { ...state, mode: { ...mode, to: clampPoint(at, given.extent) } };
 }
 
 /** What was not placed is absent; nothing but absent points is nothing. */
@@ -50,4 +51,10 @@ export function nextSeen(state: State, mode: Drawing): State {
 export function skeletonDrawn(state: State, given: Given): Skeleton | null {
   const question = questionFor(state, given, "points");
   return (question === null ? undefined : currentLabel(state, question))?.skeleton ?? null;
+}
+
+/** A placed point that was visible becomes hidden, any other visible. */
+export function turnedVisibility(shape: Points, index: number): Points {
+  const now = shape.visibility ?? shape.points.map(() => 2 as const);
+  return { ...shape, visibility: now.with(index, now[index] === 2 ? 1 : 2) };
 }
