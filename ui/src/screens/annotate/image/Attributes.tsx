@@ -24,8 +24,8 @@ export function Attributes({ given, state, dispatch }: { given: Given; state: St
   const ids = all.map(({ region }) => region.id);
   const locked = ids.some((id) => state.locked.has(id));
   return (
-    <section className="lw-question lw-attributes" aria-label={t("image.attributes", { name: labelName(first) })}>
-      <header><h2>{t("image.attributes", { name: labelName(first) })}</h2>{ids.length > 1 && <span className="lw-dim">{t("image.ofSeveral", { n: ids.length })}</span>}</header>
+    <section className="lw-question lw-attributes" aria-label={t("drawing.attributes", { name: labelName(first) })}>
+      <header><h2>{t("drawing.attributes", { name: labelName(first) })}</h2>{ids.length > 1 && <span className="lw-dim">{t("drawing.ofSeveral", { n: ids.length })}</span>}</header>
       {asked.map((attribute) => {
         const values = all.map(({ region }) => region.attributes?.[attribute.id] ?? null);
         const value = values.every((each) => each === values[0]) ? (values[0] ?? null) : null;
@@ -45,7 +45,7 @@ export function Attributes({ given, state, dispatch }: { given: Given; state: St
 
 function Field({ attribute, value, disabled, give }: { attribute: Attribute; value: Value | null; disabled: boolean; give: (value: Value | null) => void }) {
   const options = attribute.type === "boolean" ? [{ value: true, title: t("annotate.yes") }, { value: false, title: t("annotate.no") }] : (attribute.options ?? []).map((each) => ({ value: each, title: each }));
-  const title = attribute.required === true ? t("image.requiredAttribute", { name: attribute.name }) : attribute.name;
+  const title = attribute.required === true ? t("drawing.requiredAttribute", { name: attribute.name }) : attribute.name;
   if (attribute.type === "text") {
     return <TextInput size="xs" mb={8} label={title} value={typeof value === "string" ? value : ""} disabled={disabled} maxLength={2000} onChange={(event) => { give(event.currentTarget.value === "" ? null : event.currentTarget.value); }} />;
   }
@@ -91,7 +91,7 @@ function Amount({ attribute, title, value, disabled, give }: { attribute: Attrib
   const shown = typed ?? value ?? "";
   const wrong = shown !== "" && !fitsAttribute(attribute, Number(shown));
   const { minimum, maximum } = attribute;
-  const range = typeof minimum === "number" || typeof maximum === "number" ? t("image.range", { low: minimum ?? "…", high: maximum ?? "…" }) : "";
+  const range = typeof minimum === "number" || typeof maximum === "number" ? t("drawing.range", { low: minimum ?? "…", high: maximum ?? "…" }) : "";
   return (
     <NumberInput
       size="xs"
@@ -102,7 +102,7 @@ function Amount({ attribute, title, value, disabled, give }: { attribute: Attrib
       disabled={disabled}
       allowDecimal={attribute.type === "number"}
       clampBehavior="none"
-      error={wrong ? t("image.wrongValue") : undefined}
+      error={wrong ? t("drawing.wrongValue") : undefined}
       onChange={(next) => {
         const given = next === "" ? null : Number(next);
         const good = given !== null && fitsAttribute(attribute, given);

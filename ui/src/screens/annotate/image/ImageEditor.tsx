@@ -111,7 +111,7 @@ export default function ImageEditor(props: EditorProps) {
     if (id.startsWith("tool-")) {
       const tool = id.slice("tool-".length) as Tool;
       if (tool === "select" && (state.mode.kind === "points.drawing" || state.mode.kind === "handle.moving")) dispatch({ type: "visibility" });
-      else if (!tools.includes(tool)) notifications.show({ id: "tool", message: t("image.noTool") });
+      else if (!tools.includes(tool)) notifications.show({ id: "tool", message: t("drawing.noTool") });
       else dispatch({ type: "tool", tool });
       return true;
     }
@@ -162,22 +162,22 @@ export default function ImageEditor(props: EditorProps) {
         const chosen = selection(state, given);
         if (chosen.length === 0) return true;
         copy(project, chosen.map((each) => ({ question: each.question.id, region: each.region })));
-        notifications.show({ id: "copied", message: t("image.copied", { n: chosen.length }) });
+        notifications.show({ id: "copied", message: t("drawing.copied", { n: chosen.length }) });
         return true;
       }
       case "paste": {
         const there = copied(project);
-        attempt({ type: "paste", copied: there }, t(there.length === 0 ? "image.nothingToPaste" : "image.notPasted"));
+        attempt({ type: "paste", copied: there }, t(there.length === 0 ? "drawing.nothingToPaste" : "drawing.notPasted"));
         return true;
       }
       case "merge":
-        attempt({ type: "merge" }, t("image.mergeNeeds"));
+        attempt({ type: "merge" }, t("drawing.mergeNeeds"));
         return true;
       case "cut":
-        attempt({ type: "cut" }, t("image.mergeNeeds"));
+        attempt({ type: "cut" }, t("drawing.mergeNeeds"));
         return true;
       case "convert":
-        attempt({ type: "convert" }, t("image.convertNeeds"));
+        attempt({ type: "convert" }, t("drawing.convertNeeds"));
         return true;
       case "to-front":
       case "to-back":
@@ -210,7 +210,7 @@ export default function ImageEditor(props: EditorProps) {
     if (one === undefined) return null;
     walked.current = true;
     dispatch({ type: "pick", regions: [one.region.id] });
-    return t("image.lacks", { n: open.length, name: labelName(one), what: one.attributes.map((each) => each.name).join(", ") });
+    return t("drawing.lacks", { n: open.length, name: labelName(one), what: one.attributes.map((each) => each.name).join(", ") });
   }, [dispatch, latest, given]);
 
   const hint = hintOf(state, given);

@@ -227,7 +227,7 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
         ref={host}
         className="lw-canvas"
         role="img"
-        aria-label={t("image.summary", { n: count, width: extent.width, height: extent.height })}
+        aria-label={t("drawing.summary", { n: count, width: extent.width, height: extent.height })}
         aria-busy={!shown}
         style={{ cursor: grabbing ? "grabbing" : panning ? "grab" : cursorOf(state) }}
         onPointerDown={down}
@@ -242,23 +242,23 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
       {loaded === "waiting" && <Late />}
       {typeof loaded === "object" && (
         <div className="lw-image-note" role="alert">
-          <strong>{t("image.broken")}</strong>
-          <span>{t("image.brokenHint", { why: loaded.why })}</span>
+          <strong>{t("drawing.broken")}</strong>
+          <span>{t("drawing.brokenHint", { why: loaded.why })}</span>
           <Button size="xs" onClick={() => { setLoaded("waiting"); setTries((n) => n + 1); }}>{t("common.retry")}</Button>
         </div>
       )}
       {hint !== "" && <p className="lw-image-hint">{hint}</p>}
       <div className="lw-image-bar">
-        <ActionIcon variant="default" size={28} aria-label={t("image.zoomOut")} title={`${t("image.zoomOut")} (${keyOf("zoom-out")})`} onClick={() => { zoom(0.8); }}>−</ActionIcon>
-        <span className="lw-number lw-zoom" aria-live="off">{t("image.zoomLevel", { n: Math.round(zoomed * 100) })}</span>
-        <ActionIcon variant="default" size={28} aria-label={t("image.zoomIn")} title={`${t("image.zoomIn")} (${keyOf("zoom-in")})`} onClick={() => { zoom(1.25); }}>+</ActionIcon>
-        <Button variant="default" size="compact-sm" onClick={() => { move(renderer.fitted()); }} rightSection={<kbd>{keyOf("fit")}</kbd>}>{t("image.fit")}</Button>
-        <Button variant="default" size="compact-sm" onClick={() => { zoom(1 / renderer.camera.scale); }}>{t("image.actualSize")}</Button>
+        <ActionIcon variant="default" size={28} aria-label={t("drawing.zoomOut")} title={`${t("drawing.zoomOut")} (${keyOf("zoom-out")})`} onClick={() => { zoom(0.8); }}>−</ActionIcon>
+        <span className="lw-number lw-zoom" aria-live="off">{t("drawing.zoomLevel", { n: Math.round(zoomed * 100) })}</span>
+        <ActionIcon variant="default" size={28} aria-label={t("drawing.zoomIn")} title={`${t("drawing.zoomIn")} (${keyOf("zoom-in")})`} onClick={() => { zoom(1.25); }}>+</ActionIcon>
+        <Button variant="default" size="compact-sm" onClick={() => { move(renderer.fitted()); }} rightSection={<kbd>{keyOf("fit")}</kbd>}>{t("drawing.fit")}</Button>
+        <Button variant="default" size="compact-sm" onClick={() => { zoom(1 / renderer.camera.scale); }}>{t("drawing.actualSize")}</Button>
         <NativeSelect
           size="xs"
-          aria-label={t("image.wheel")}
+          aria-label={t("drawing.wheel")}
           value={wheel}
-          data={WHEEL_MODES.map((value) => ({ value, label: t(`image.wheelModes.${value}`) }))}
+          data={WHEEL_MODES.map((value) => ({ value, label: t(`drawing.wheelModes.${value}`) }))}
           onChange={(event) => {
             const chosen = WHEEL_MODES.find((each) => each === event.currentTarget.value) ?? "auto";
             localStorage.setItem(WHEEL, chosen);
@@ -272,15 +272,15 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
           max={1}
           step={0.05}
           label={(value) => `${String(Math.round(value * 100))} %`}
-          thumbLabel={t("image.opacity")}
+          thumbLabel={t("drawing.opacity")}
           value={opacity}
           onChange={setOpacity}
           onChangeEnd={(value) => { localStorage.setItem(OPACITY, String(value)); }}
         />
         {painting && (
-          <Slider w={96} size="sm" min={1} max={200} step={1} label={(value) => `${String(value)} px`} thumbLabel={t("image.brushSize")} value={Math.round(brush)} onChange={(radius) => { dispatch({ type: "brush", radius }); }} />
+          <Slider w={96} size="sm" min={1} max={200} step={1} label={(value) => `${String(value)} px`} thumbLabel={t("drawing.brushSize")} value={Math.round(brush)} onChange={(radius) => { dispatch({ type: "brush", radius }); }} />
         )}
-        <span className="lw-number lw-at" aria-hidden>{inside && state.pointer !== null ? t("image.at", { x: Math.floor(state.pointer[0]), y: Math.floor(state.pointer[1]) }) : ""}</span>
+        <span className="lw-number lw-at" aria-hidden>{inside && state.pointer !== null ? t("drawing.at", { x: Math.floor(state.pointer[0]), y: Math.floor(state.pointer[1]) }) : ""}</span>
       </div>
     </div>
   );
@@ -293,7 +293,7 @@ function Late() {
     const timer = setTimeout(() => { setLate(true); }, 150);
     return () => { clearTimeout(timer); };
   }, []);
-  return late ? <p className="lw-image-note" role="status">{t("image.loading")}</p> : null;
+  return late ? <p className="lw-image-note" role="status">{t("drawing.loading")}</p> : null;
 }
 
 /** Whether a plain turn of the wheel zooms: of a wheel with notches in `auto`, while two fingers on a pad move. */

@@ -34,7 +34,7 @@ export function Regions(props: Props) {
             digit={i}
             role="button"
             on={label.id === next?.id}
-            mark={t("image.next")}
+            mark={t("drawing.next")}
             suggested={false}
             press={() => {
               if (state.selected.length === 0) dispatch({ type: "focus", question: question.id });
@@ -54,19 +54,19 @@ const Objects = memo(ListOfObjects, (a, b) =>
 
 function ListOfObjects({ question, given, state, dispatch, zoom }: Props) {
   const all = byDoubt(given, state.doc).filter((each) => each.question.id === question.id);
-  if (all.length === 0) return <p className="lw-dim">{t("image.nothing")}</p>;
+  if (all.length === 0) return <p className="lw-dim">{t("drawing.nothing")}</p>;
   const selected = new Set(state.selected);
   const shown = all.filter(({ region }, i) => i < MOST_ROWS || selected.has(region.id));
   const hidden = all.filter(({ region }) => state.hidden.has(region.id)).map(({ region }) => region.id);
   return (
     <>
       <p className="lw-row lw-dim lw-objects-head">
-        <span className="lw-grow">{t("image.objects", { n: all.length })}</span>
-        {hidden.length > 0 && <Button size="compact-xs" variant="subtle" onClick={() => { dispatch({ type: "hide", regions: hidden, on: false }); }}>{t("image.showAll", { n: hidden.length })}</Button>}
+        <span className="lw-grow">{t("drawing.objects", { n: all.length })}</span>
+        {hidden.length > 0 && <Button size="compact-xs" variant="subtle" onClick={() => { dispatch({ type: "hide", regions: hidden, on: false }); }}>{t("drawing.showAll", { n: hidden.length })}</Button>}
       </p>
-      <ul className="lw-spans lw-objects" aria-label={t("image.objectList")}>
+      <ul className="lw-spans lw-objects" aria-label={t("drawing.objectList")}>
         {shown.map((each) => <Row key={each.region.id} found={each} on={selected.has(each.region.id)} hidden={state.hidden.has(each.region.id)} locked={state.locked.has(each.region.id)} dispatch={dispatch} zoom={zoom} />)}
-        {all.length > shown.length && <li className="lw-dim">{t("image.more", { n: all.length - shown.length })}</li>}
+        {all.length > shown.length && <li className="lw-dim">{t("drawing.more", { n: all.length - shown.length })}</li>}
       </ul>
     </>
   );
@@ -96,12 +96,12 @@ const Row = memo(
           onDoubleClick={() => { zoom(region.id); }}
         >
           <LabelChip name={labelName(found)} colour={labelColour(found)} suggested={suggested} muted={hidden} />
-          <span className="lw-grow lw-cut lw-dim">{t(`image.kind.${region.shape.kind}`)}{lacks && ` · ${t("image.incomplete")}`}</span>
+          <span className="lw-grow lw-cut lw-dim">{t(`drawing.kind.${region.shape.kind}`)}{lacks && ` · ${t("drawing.incomplete")}`}</span>
           {suggested ? <Confidence value={region.score ?? null} /> : <span className="lw-dim">✓</span>}
         </UnstyledButton>
-        <Small label={t("image.zoomTo", { name })} press={() => { zoom(region.id); }}>⌖</Small>
-        <Small label={t(hidden ? "image.show" : "image.hide", { name })} on={hidden} press={() => { dispatch({ type: "hide", regions: [region.id], on: !hidden }); }}>{hidden ? "◌" : "◉"}</Small>
-        <Small label={t(locked ? "image.unlock" : "image.lock", { name })} on={locked} press={() => { dispatch({ type: "lock", regions: [region.id], on: !locked }); }}>{locked ? "▣" : "▢"}</Small>
+        <Small label={t("drawing.zoomTo", { name })} press={() => { zoom(region.id); }}>⌖</Small>
+        <Small label={t(hidden ? "drawing.show" : "drawing.hide", { name })} on={hidden} press={() => { dispatch({ type: "hide", regions: [region.id], on: !hidden }); }}>{hidden ? "◌" : "◉"}</Small>
+        <Small label={t(locked ? "drawing.unlock" : "drawing.lock", { name })} on={locked} press={() => { dispatch({ type: "lock", regions: [region.id], on: !locked }); }}>{locked ? "▣" : "▢"}</Small>
       </li>
     );
   },
@@ -115,8 +115,8 @@ function Small({ label, press, on, children }: { label: string; press: () => voi
 /** "Car, box, model, 41 percent". */
 export function describe(found: Found): string {
   const { region, suggested } = found;
-  const parts = [labelName(found), t(`image.kind.${region.shape.kind}`), t(suggested ? "annotate.byModel" : "annotate.byPerson")];
-  if (suggested && typeof region.score === "number") parts.push(t("image.percent", { n: Math.round(region.score * 100) }));
+  const parts = [labelName(found), t(`drawing.kind.${region.shape.kind}`), t(suggested ? "annotate.byModel" : "annotate.byPerson")];
+  if (suggested && typeof region.score === "number") parts.push(t("drawing.percent", { n: Math.round(region.score * 100) }));
   return parts.join(", ");
 }
 

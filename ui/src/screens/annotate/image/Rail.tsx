@@ -28,15 +28,15 @@ const ICONS: Readonly<Record<Tool, string>> = {
 export const Rail = memo(function Rail({ tools, tool, cutting, choose, cut }: Props) {
   const cuts = tools.includes("polygon") || tools.includes("mask");
   return (
-    <nav className="lw-rail" aria-label={t("image.tools")}>
+    <nav className="lw-rail" aria-label={t("drawing.tools")}>
       {tools.map((each) => (
-        <button key={each} type="button" className={each === tool ? "lw-on" : ""} aria-pressed={each === tool} title={t(`image.tool.${each}`)} aria-label={t(`image.tool.${each}`)} onClick={() => { choose(each); }}>
+        <button key={each} type="button" className={each === tool ? "lw-on" : ""} aria-pressed={each === tool} title={t(`drawing.tool.${each}`)} aria-label={t(`drawing.tool.${each}`)} onClick={() => { choose(each); }}>
           <svg viewBox="0 0 20 20" aria-hidden><path d={ICONS[each]} /></svg>
           <kbd aria-hidden>{keyOf(`tool-${each}`)}</kbd>
         </button>
       ))}
       {cuts && (
-        <button type="button" className={cutting ? "lw-on" : ""} aria-pressed={cutting} title={t("image.cutting")} aria-label={t("image.cutting")} onClick={cut}>
+        <button type="button" className={cutting ? "lw-on" : ""} aria-pressed={cutting} title={t("drawing.cutting")} aria-label={t("drawing.cutting")} onClick={cut}>
           <svg viewBox="0 0 20 20" aria-hidden><path d="M3 4h14v12H3zM7 10h6" /></svg>
           <kbd aria-hidden>{keyOf("cutting")}</kbd>
         </button>

@@ -1,4 +1,4 @@
-export const image = {
+export const drawing = {
   tools: "Tools",
   tool: {
     select: "Select and move",
