@@ -752,6 +752,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/imports/{job_id}/problems/{number}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Bad File
+         * @description The bytes of an image that could not be used, to be saved.
+         */
+        get: operations["bad_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/jobs": {
         parameters: {
             query?: never;
@@ -2222,10 +2242,15 @@ export interface components {
         /**
          * BadRows
          * @description A page of bad rows.
+         *
+         *     Attributes:
+         *         numbers: One per row: names it in `…/problems/{number}/file`, where the bytes of a bad image were kept.
          */
         BadRows: {
             /** Next */
             next: number | null;
+            /** Numbers */
+            numbers: number[];
             /** Rows */
             rows: components["schemas"]["Problem"][];
         };
@@ -7826,6 +7851,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["BadRows"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    bad_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                job_id: number;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
