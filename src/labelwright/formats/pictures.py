@@ -56,8 +56,10 @@ def is_image(name: str) -> bool:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file is one that no person put there."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    """Whether a file is one that no person put there: of the system, of an archiver, or what our exports say of themselves."""
+    return name.rsplit("/", 1)[-1] in ("manifest.json", "loss_report.json") or any(
+        part.startswith(".") or part == "__MACOSX" for part in name.split("/")
+    )
 
 
 class Images:
