@@ -165,6 +165,7 @@ WRITERS = (
         name="labelwright",
         title="Labelwright JSON lines",
         notes="Lossless; can be imported again.",
+        modalities=("text", "image"),
         everybody=True,
     ),
     Writer(
@@ -280,6 +281,11 @@ def writer(name: str) -> output.Write:
             "unknown_format", f"there is no export format {name!r}", f"formats: {', '.join(_WRITE)}"
         )
     return _WRITE[name]
+
+
+def holds_everybody(name: str) -> bool:
+    """Whether an export format holds the answers of every person."""
+    return any(each.name == name and each.everybody for each in WRITERS)
 
 
 def for_modality(modality: Modality) -> tuple[tuple[Reader, ...], tuple[Writer, ...]]:
