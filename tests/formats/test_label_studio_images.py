@@ -125,8 +125,9 @@ def same(one: Shape, other: Shape) -> None:
 @LAW
 @given(shapes(("mask",)))
 def test_brushes_are_read_by_the_sdk_and_those_of_the_sdk_by_us(shape: Mask) -> None:
-    from label_studio_sdk.converter import brush
+    from label_studio_sdk.converter import brush as sdk
 
+    brush: Any = sdk
     pixels = masks.decode(shape)
     theirs = brush.decode_rle(marks.encode_rle(shape)).reshape(SIZE[1], SIZE[0], 4)
     assert (theirs[:, :, 3] == pixels * 255).all() and set(np.unique(theirs)) <= {0, 255}

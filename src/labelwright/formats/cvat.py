@@ -132,7 +132,7 @@ def read(files: Files, name: str) -> Iterator[Incoming | Problem]:
         bad_shape, as_polygon, no_image, bad_image, other_size, track, tag_attribute.
     """
     del name
-    images, used = Images(files.names()), set[str | None]()
+    images, used = Images(files), set[str | None]()
     for each in _xml_files(files):
         specs: Specs = {}
         try:

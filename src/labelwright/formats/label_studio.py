@@ -158,7 +158,7 @@ def read_images(files: Files, name: str) -> Iterator[Incoming | Problem]:
         no_data, no_image, bad_image, bad_opinion, cancelled, as_polygon.
     """
     del name
-    images, used = pictures.Images(files.names()), set[str | None]()
+    images, used = pictures.Images(files), set[str | None]()
     for each in task_files(files):
         for where, row in _tasks(files, each):
             if isinstance(row, Problem):

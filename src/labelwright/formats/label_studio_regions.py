@@ -94,7 +94,8 @@ def read_regions(results: list[Any], size: Size) -> Read:
         if each["type"] == "ellipselabels":
             found.problems.append((i, "as_polygon", "an ellipse is kept as a polygon of 72 corners"))
         key = str(each.get("id") or f"result-{i}")
-        meta = each.get("meta") if isinstance(each.get("meta"), dict) else {}
+        given = each.get("meta")
+        meta: dict[str, Any] = given if isinstance(given, dict) else {}
         region_id = _id(str(meta.get("region") or key))
         found.ids[key] = region_id
         if each["type"] == "keypointlabels" and "region" in meta and "position" in meta:

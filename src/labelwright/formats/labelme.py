@@ -56,7 +56,7 @@ def read(files: Files, name: str) -> Iterator[Incoming | Problem]:
         no_image, bad_image, other_size.
     """
     del name
-    images, used = Images(files.names()), set[str | None]()
+    images, used = Images(files), set[str | None]()
     for each in files.names():
         if each.lower().endswith(".json") and not is_hidden(each):
             try:

@@ -43,7 +43,7 @@ def read(files: Files, name: str) -> Iterator[Incoming | Problem]:
         other_size: The file says another size than the upright image has.
     """
     del name
-    images = Images(files.names())
+    images = Images(files)
     splits = _splits(files)
     used = set()
     for each in files.names():

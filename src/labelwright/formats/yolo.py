@@ -311,7 +311,7 @@ def questions(files: Files) -> list[dict[str, Any]]:
     """
     sheet, names = read_sheet(files), set(files.names())
     labels = [
-        found for image in Images(files.names()).names if (found := label_file_of(image, names)) is not None
+        found for image in Images(files).names if (found := label_file_of(image, names)) is not None
     ]
     kind = kind_of_rows(files, sheet, labels)
     shapes = {"pose": ["points"], "obb": ["rotated_box"], "detect": ["box"], "segment": ["polygon"]}[kind]
@@ -356,7 +356,7 @@ def read(files: Files, name: str) -> Iterator[Incoming | Problem]:
     del name
     sheet = read_sheet(files)
     names = set(files.names())
-    images = Images(files.names()).names
+    images = Images(files).names
     pairs = {image: label_file_of(image, names) for image in images}
     kind = kind_of_rows(files, sheet, [each for each in pairs.values() if each is not None])
     ids = short_ids(images)
