@@ -26,6 +26,10 @@ ROOT = Path(__file__).resolve().parent.parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests with a browser run last: once it is open, Playwright's event loop stays in this thread, and no other can start."""
     items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+    for item in items:
+        # What a module of real data measures once, only one process should measure.
+        if item.path.parent == ROOT / "tests" / "real" and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

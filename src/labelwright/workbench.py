@@ -4,6 +4,7 @@ Flows get a `Workbench` as their first argument and reach the world only through
 """
 
 import secrets as _secrets
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from labelwright.settings import Settings
 from labelwright.store.db import Store
 
 if TYPE_CHECKING:
+    from labelwright.media.pictures import Pictures
     from labelwright.providers.pool import Pool
 
 
@@ -36,6 +38,8 @@ class Workbench:
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
     """What flows worked out and would work out again the same; may be emptied at any time."""
     _pool: "Pool | None" = field(default=None, repr=False)
+    _pictures: "Pictures | None" = field(default=None, repr=False)
+    _making: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def pool(self) -> "Pool":
@@ -46,6 +50,16 @@ class Workbench:
             self._pool = Pool()
         return self._pool
 
+    @property
+    def pictures(self) -> "Pictures":
+        """Images and their decoding; made when first needed."""
+        with self._making:
+            if self._pictures is None:
+                from labelwright.media.pictures import Pictures
+
+                self._pictures = Pictures(self.blobs, max_pixels=self.settings.max_megapixels * 1_000_000)
+            return self._pictures
+
     def now(self) -> datetime:
         """The time, in UTC."""
         return self.clock()
@@ -54,6 +68,8 @@ class Workbench:
         """Close what was opened."""
         if self._pool is not None:
             self._pool.close()
+        if self._pictures is not None:
+            self._pictures.close()
         self.store.close()
 
 

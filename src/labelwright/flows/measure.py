@@ -13,6 +13,7 @@ from labelwright.core.value import Value
 from labelwright.flows import guard
 from labelwright.store import asset as assets
 from labelwright.store import tables as t
+from labelwright.store import work
 from labelwright.store.db import Tx
 from labelwright.workbench import Workbench
 
@@ -93,7 +94,7 @@ def _recent(tx: Tx, project_id: int) -> list[tuple[Answers, Answers]]:
     rows = tx.execute(
         sa.select(t.prediction.c.answers.label("predicted"), t.annotation.c.answers.label("given"))
         .join(t.prediction, t.prediction.c.id == t.annotation.c.prediction_id)
-        .where(t.annotation.c.project_id == project_id, t.annotation.c.counts.is_(True))
+        .where(t.annotation.c.project_id == project_id, t.annotation.c.counts.is_(True), work.LOOKED_AT)
         .order_by(t.annotation.c.seq.desc())
         .limit(SAMPLE)
     )
