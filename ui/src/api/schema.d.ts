@@ -176,6 +176,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/asset-ids": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Asset Ids
+         * @description All assets of a filter by id, up to 10,000, to do something with them at once.
+         */
+        get: operations["list_asset_ids"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/assets": {
         parameters: {
             query?: never;
@@ -260,6 +280,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/assets/{asset_id}/image": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Image
+         * @description The whole image, upright, 8 bits per channel: JPEG, PNG or WebP.
+         */
+        get: operations["image"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/assets/{asset_id}/image/original": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Image Original
+         * @description The file as it was imported, to be saved.
+         */
+        get: operations["image_original"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/assets/{asset_id}/image/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Image Preview
+         * @description The image within 1600 x 1600 pixels.
+         */
+        get: operations["image_preview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/assets/{asset_id}/image/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Image Thumbnail
+         * @description The image within 256 x 256 pixels.
+         */
+        get: operations["image_thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/assets/{asset_id}/image/tiles/{level}/{x}/{y}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Image Tile
+         * @description A tile of 512 x 512 pixels (less at the right and bottom edge) of a large image; level 0 is the smallest.
+         */
+        get: operations["image_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/assets/{asset_id}/open": {
         parameters: {
             query?: never;
@@ -294,6 +414,26 @@ export interface paths {
          * @description Set an asset aside.
          */
         post: operations["skip"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Act On Assets
+         * @description Do one thing to up to 500 assets in one transaction; `changed` is what the opposite action takes back.
+         */
+        post: operations["act_on_assets"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1492,6 +1632,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/starters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Starters
+         * @description Ready sets of questions to start a project from.
+         */
+        get: operations["list_starters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tokens": {
         parameters: {
             query?: never;
@@ -1958,6 +2118,10 @@ export interface components {
         /**
          * AssetRow
          * @description An asset in the table; its text is cut.
+         *
+         *     Attributes:
+         *         answers: Of people, if there are any, else of the model.
+         *         suggested: What the model said of an image that people answered too, to be seen beside their answers.
          */
         AssetRow: {
             /** Annotations */
@@ -1968,6 +2132,7 @@ export interface components {
             asset: components["schemas"]["Asset"];
             /** Gold */
             gold: boolean;
+            suggested?: components["schemas"]["Answers"] | null;
             /**
              * Updated At
              * Format: date-time
@@ -2116,6 +2281,35 @@ export interface components {
             x: number;
             /** Y */
             y: number;
+        };
+        /**
+         * BulkDone
+         * @description What came of it.
+         *
+         *     Attributes:
+         *         changed: Assets the action changed, in the order in which they were named.
+         *         left_out: Reason -> how many were left out for it.
+         */
+        BulkDone: {
+            /** Changed */
+            changed: number[];
+            /** Left Out */
+            left_out: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * BulkWanted
+         * @description An action, and the assets it is meant for; an asset named twice counts once.
+         */
+        BulkWanted: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "accept" | "take_back" | "skip" | "unskip" | "release" | "gold" | "not_gold";
+            /** Asset Ids */
+            asset_ids: number[];
         };
         /**
          * CacheSize
@@ -2841,7 +3035,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "project_created" | "settings_changed" | "ontology_changed" | "knowledge_added" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
+            kind: "project_created" | "settings_changed" | "ontology_changed" | "knowledge_added" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "unskipped" | "released" | "gold_marked" | "gold_unmarked" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
             /** Project Id */
             project_id: number | null;
             /** User Id */
@@ -2884,8 +3078,14 @@ export interface components {
          *             (most frequent whole set; the later of two equally frequent ones).
          *         include: `all` assets, those `answered` by a person or a model, those `labelled` by people, or those
          *             `trusted`: labelled by people, or accepted from a model by rule.
+         *         asset_ids: Only these, of what the filter finds; all of it when empty.
          */
         ExportWanted: {
+            /**
+             * Asset Ids
+             * @default []
+             */
+            asset_ids: number[];
             /**
              * @default {
              *       "text": ""
@@ -3195,6 +3395,19 @@ export interface components {
             next: number | null;
             /** Rows */
             rows: components["schemas"]["Event"][];
+        };
+        /**
+         * Ids
+         * @description Assets of a filter.
+         *
+         *     Attributes:
+         *         more: Whether there are others that are not in here.
+         */
+        Ids: {
+            /** Asset Ids */
+            asset_ids: number[];
+            /** More */
+            more: boolean;
         };
         /**
          * ImportOptions
@@ -4843,13 +5056,24 @@ export interface components {
         };
         /**
          * Reader
-         * @description A format that can be imported. `columns`: whether the user says which column means what.
+         * @description A format that can be imported.
+         *
+         *     Attributes:
+         *         columns: Whether the user says which column means what.
+         *         modalities: What it holds.
          */
         Reader: {
             /** Columns */
             columns: boolean;
             /** Extensions */
             extensions: string[];
+            /**
+             * Modalities
+             * @default [
+             *       "text"
+             *     ]
+             */
+            modalities: ("text" | "image" | "video")[];
             /** Name */
             name: string;
             /** Title */
@@ -5677,6 +5901,30 @@ export interface components {
             retired: boolean;
         };
         /**
+         * Starter
+         * @description Questions that fit a common task.
+         *
+         *     Attributes:
+         *         name: Short name for the command line.
+         *         title: What it is for.
+         *         description: One sentence more.
+         *         ontology: To be changed before a project is made of it.
+         */
+        Starter: {
+            /** Description */
+            description: string;
+            /**
+             * Modality
+             * @enum {string}
+             */
+            modality: "text" | "image" | "video";
+            /** Name */
+            name: string;
+            ontology: components["schemas"]["Ontology"];
+            /** Title */
+            title: string;
+        };
+        /**
          * Step
          * @description One threshold, and what is known of the answers from it on.
          *
@@ -6177,8 +6425,24 @@ export interface components {
         /**
          * Writer
          * @description A format that can be exported.
+         *
+         *     Attributes:
+         *         modalities: What it can hold.
+         *         everybody: Whether it holds the answers of every person; others hold those of one.
          */
         Writer: {
+            /**
+             * Everybody
+             * @default false
+             */
+            everybody: boolean;
+            /**
+             * Modalities
+             * @default [
+             *       "text"
+             *     ]
+             */
+            modalities: ("text" | "image" | "video")[];
             /** Name */
             name: string;
             /**
@@ -6505,6 +6769,49 @@ export interface operations {
             };
         };
     };
+    list_asset_ids: {
+        parameters: {
+            query?: {
+                status?: ("new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped") | null;
+                label?: string | null;
+                confidence_below?: number | null;
+                confidence_above?: number | null;
+                text?: string;
+                flag?: ("instructions" | "role_marks" | "invisible" | "mixed_scripts") | "any" | null;
+                batch?: number | null;
+                author_id?: number | null;
+                gold?: boolean | null;
+                model_vs_human?: ("changed" | "kept") | null;
+                order?: "id" | "confidence";
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ids"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_assets: {
         parameters: {
             query?: {
@@ -6684,6 +6991,159 @@ export interface operations {
             };
         };
     };
+    image: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                asset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    image_original: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                asset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    image_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                asset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    image_thumbnail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                asset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    image_tile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                asset_id: number;
+                level: number;
+                x: number;
+                y: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     open_asset: {
         parameters: {
             query?: never;
@@ -6739,6 +7199,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Skipped"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    act_on_assets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkDone"];
                 };
             };
             /** @description Validation Error */
@@ -9024,6 +9519,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    list_starters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Starter"][];
+                };
             };
         };
     };

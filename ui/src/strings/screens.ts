@@ -9,8 +9,8 @@ export const screens = {
   home: {
     title: "Projects",
     create: "New project",
-    emptyTitle: "Label your first texts",
-    empty: "Drop a file of texts, say what to ask, and let a model do the first pass. You judge it, least confident first.",
+    emptyTitle: "Label your first texts or images",
+    empty: "Drop a file of texts or a folder of images, say what to ask, and let a model do the first pass. You judge it, least confident first.",
     emptyDemo: "To look around first, stop the server and start it with",
     continue: "Continue labelling",
     import: "Import texts",
@@ -18,7 +18,7 @@ export const screens = {
   },
   funnel: {
     line: "{labelled} of {total} labelled · {predicted} pre-labelled · {fresh} new",
-    empty: "No texts yet",
+    empty: "Nothing imported yet",
     skipped: "· {n} skipped",
     accepted: "· {n} accepted unseen",
   },

@@ -21,7 +21,7 @@ export default function ExportTab({ project }: TabProps) {
     refetchInterval: (query) => ((query.state.data ?? []).some((j) => j.state === "running" || j.state === "queued") ? 600 : false),
   });
   const start = useMutation({
-    mutationFn: () => must(api.POST("/api/projects/{project_id}/exports", { params: { path }, body: { format, which: which as "latest", include: include as "all", filter: { text: "" } } })),
+    mutationFn: () => must(api.POST("/api/projects/{project_id}/exports", { params: { path }, body: { format, asset_ids: [], which: which as "latest", include: include as "all", filter: { text: "" } } })),
     onSuccess: () => void queries.invalidateQueries({ queryKey: ["jobs", project, "export"] }),
   });
   return (
