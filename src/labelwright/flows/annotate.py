@@ -153,7 +153,7 @@ def learn_when_due(tx: Tx, workbench: Workbench, project: Project, submissions: 
 
     To be called in the transaction of the submissions that may make it due.
     """
-    every = project.settings.learn_every
+    every = project.settings.learn_every if project.modality == "text" else 0
     if every and submissions - projects.learning(tx, project.id).learned_at_submissions >= every:
         queued = [
             job for job in jobs.of_project(tx, project.id, ("learn",), live=True) if job.state == "queued"

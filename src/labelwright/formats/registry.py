@@ -18,10 +18,15 @@ from labelwright.core.project import Modality
 from labelwright.core.transfer import Incoming
 from labelwright.core.value import Value
 from labelwright.formats import (
+    addresses,
+    coco,
+    coco_export,
+    coco_panoptic,
     conll,
     edge,
     label_studio,
     mapping,
+    masks,
     native,
     output,
     pictures,
@@ -88,11 +93,50 @@ READERS = (
     Reader(name="conll", title="CoNLL-2003", extensions=(".conll", ".iob", ".iob2", ".bio"), columns=False),
     Reader(name="txt", title="A zip or folder of .txt files", extensions=(".zip",), columns=False),
     Reader(name="label_studio", title="Label Studio JSON", extensions=(), columns=False),
-    Reader(name="labelwright", title="Labelwright JSON lines", extensions=(), columns=False),
+    Reader(
+        name="labelwright",
+        title="Labelwright JSON lines",
+        extensions=(),
+        columns=False,
+        modalities=("text", "image"),
+    ),
+    Reader(
+        name="coco",
+        title="COCO (instances, key points, results, panoptic)",
+        extensions=(),
+        columns=False,
+        modalities=("image",),
+    ),
+    Reader(
+        name="instance_masks",
+        title="Instance masks (PNG)",
+        extensions=(),
+        columns=False,
+        modalities=("image",),
+    ),
+    Reader(
+        name="semantic_masks",
+        title="Semantic masks (PNG)",
+        extensions=(),
+        columns=False,
+        modalities=("image",),
+    ),
     Reader(name="images", title="Images", extensions=(), columns=False, modalities=("image",)),
+    Reader(
+        name="image_addresses",
+        title="A list of image addresses (.txt, .csv, .tsv)",
+        extensions=(),
+        columns=False,
+        modalities=("image",),
+    ),
 )
 _IMAGE_READERS: dict[str, ImageReader] = {
+    "labelwright": ImageReader(native.recognises, native.read_images, native.questions),
     # In the order in which a source is tried; whatever is none of them is a source of plain images.
+    "instance_masks": ImageReader(masks.recognises_instances, masks.read_instances),
+    "coco": ImageReader(coco.recognises, coco.read, coco.questions),
+    "semantic_masks": ImageReader(masks.recognises_semantic, masks.read_semantic, masks.semantic_questions),
+    "image_addresses": ImageReader(addresses.is_list, addresses.read),
     "images": ImageReader(pictures.has_images, pictures.read_images),
 }
 WRITERS = (
@@ -128,6 +172,30 @@ WRITERS = (
         needs="pip install 'labelwright[parquet]'",
         notes="Typed features; labels in ontology order.",
     ),
+    Writer(
+        name="coco",
+        title="COCO (instances, key points)",
+        notes="Boxes, polygons, masks, key points; what models say as a results file.",
+        modalities=("image",),
+    ),
+    Writer(
+        name="coco_panoptic",
+        title="COCO panoptic",
+        notes="A PNG per image; every pixel belongs to the uppermost region.",
+        modalities=("image",),
+    ),
+    Writer(
+        name="semantic_masks",
+        title="Semantic masks (PNG)",
+        notes="The number of a label per pixel; 255 is ignored.",
+        modalities=("image",),
+    ),
+    Writer(
+        name="instance_masks",
+        title="Instance masks (PNG)",
+        notes="The number of a region per pixel, 16 bits, with a table.",
+        modalities=("image",),
+    ),
 )
 _WRITE: dict[str, output.Write] = {
     "labelwright": native.write,
@@ -136,6 +204,10 @@ _WRITE: dict[str, output.Write] = {
     "spacy": spacy_docbin.write,
     "label_studio": label_studio.write,
     "parquet": tables.write_parquet,
+    "coco": coco_export.write,
+    "coco_panoptic": coco_panoptic.write,
+    "semantic_masks": masks.write_semantic,
+    "instance_masks": masks.write_instances,
 }
 
 
