@@ -3249,6 +3249,11 @@ export interface components {
             /** Format */
             format: string;
             mapping: components["schemas"]["Mapping"];
+            /**
+             * Modality
+             * @enum {string}
+             */
+            modality: "text" | "image" | "video";
             /** Needs Mapping */
             needs_mapping: boolean;
             /** Problems */
@@ -3416,6 +3421,8 @@ export interface components {
          *     Attributes:
          *         changed: A row whose external id is known with another text: `report` it, or `add` it as a new asset without an
          *             external id. The content of a stored asset never changes.
+         *         labels_are: Of images: whose the labels in the files are, where the user knows better than the format: trusted
+         *             (`gold`), a `person`'s or a `model`'s. What columns of texts mean is said by the mapping.
          *         dry_run: Read, check and count, but store nothing.
          */
         ImportOptions: {
@@ -3430,6 +3437,12 @@ export interface components {
              * @default false
              */
             dry_run: boolean;
+            /**
+             * Labels Are
+             * @default as_said
+             * @enum {string}
+             */
+            labels_are: "as_said" | "gold" | "person" | "model";
         };
         /**
          * ImportWanted
@@ -3442,7 +3455,8 @@ export interface components {
             /**
              * @default {
              *       "changed": "report",
-             *       "dry_run": false
+             *       "dry_run": false,
+             *       "labels_are": "as_said"
              *     }
              */
             options: components["schemas"]["ImportOptions"];
@@ -4458,6 +4472,8 @@ export interface components {
             /** Format */
             format?: string | null;
             mapping?: components["schemas"]["Mapping"] | null;
+            /** Modality */
+            modality?: ("text" | "image" | "video") | null;
         };
         /**
          * PreviewWish
