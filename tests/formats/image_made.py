@@ -23,7 +23,7 @@ from labelwright.formats.registry import open_images
 from tests.formats.made import AT, annotation
 
 SIZE = (60, 40)
-LAW = settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.generate))
+LAW = settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.generate))
 """Without shrinking: a whole export per example would take minutes to shrink, and its drawings are small already."""
 ALL_KINDS = ("box", "rotated_box", "polygon", "polyline", "points", "mask")
 FACE = Skeleton(points=("nose", "left eye", "right eye"), edges=((0, 1), (0, 2)))
@@ -185,7 +185,7 @@ def shapes(draw: st.DrawFn, kinds: tuple[str, ...] = ALL_KINDS, size: Size = SIZ
             seen = draw(st.lists(st.sampled_from([0, 1, 2]), min_size=3, max_size=3).filter(any))
             at = tuple(p if v else (0.0, 0.0) for p, v in zip(points, seen, strict=True))
             box = Box(x=0, y=0, width=40, height=35) if draw(st.booleans()) else None
-            return Points(points=at, visibility=None if set(seen) == {2} else tuple(seen), box=box)  # type: ignore[arg-type]
+            return Points(points=at, visibility=None if set(seen) == {2} else tuple(seen), box=box)
         case _:
             spots = draw(
                 st.lists(

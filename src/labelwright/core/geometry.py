@@ -94,7 +94,7 @@ def crossing(shape: Polygon) -> Point | None:
 
 def repaired(shape: Polygon) -> Polygon | None:
     """The same filled area without rings that cross themselves; None when there is no area."""
-    return _polygon(_filled(shape))
+    return _polygon(filled(shape))
 
 
 def simplified(shape: Polygon, tolerance_px: float) -> Polygon | None:
@@ -102,7 +102,7 @@ def simplified(shape: Polygon, tolerance_px: float) -> Polygon | None:
 
     Source: Douglas and Peucker 1973, in the variant of shapely that keeps the topology.
     """
-    return _polygon(shapely.simplify(_filled(shape), tolerance_px, preserve_topology=True))
+    return _polygon(shapely.simplify(filled(shape), tolerance_px, preserve_topology=True))
 
 
 def clip(shape: Shape, size: Size) -> Shape | None:
@@ -149,7 +149,7 @@ def clip(shape: Shape, size: Size) -> Shape | None:
             return Polyline(points=_within(longest.coords, size))
         case Polygon() | RotatedBox():
             frame = shapely.box(0, 0, width, height)
-            return _polygon(shapely.intersection(_filled(shape), frame), size)
+            return _polygon(shapely.intersection(filled(shape), frame), size)
 
 
 def rotated_around(shape: Polygon | RotatedBox | Box) -> RotatedBox | None:
@@ -169,7 +169,7 @@ def rotated_around(shape: Polygon | RotatedBox | Box) -> RotatedBox | None:
 # --- shapely --------------------------------------------------------------------------------------------------------
 
 
-def _filled(shape: Polygon | RotatedBox | Box) -> Any:
+def filled(shape: Polygon | RotatedBox | Box) -> Any:
     """The area of a shape as shapely has it; parts that overlap are one, holes that leave their part end at its border."""
     parts = shape.parts if isinstance(shape, Polygon) else ((vertices(shape),),)
     found = []

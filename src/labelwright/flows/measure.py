@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from labelwright.core.access import Actor
 from labelwright.core.answer import Answers
-from labelwright.core.compare import agreement, comparable
+from labelwright.core.compare import agreement, aligned
 from labelwright.core.value import Value
 from labelwright.flows import guard
 from labelwright.store import asset as assets
@@ -62,10 +62,7 @@ def numbers(workbench: Workbench, actor: Actor, project_id: int) -> Numbers:
         project = guard.project(tx, actor, project_id, "see_assets")
         ontology = guard.ontology(tx, project_id, project.ontology_version)
         counters = assets.counters(tx, project_id)
-        recent = [
-            (comparable(ontology, said), comparable(ontology, given))
-            for said, given in _recent(tx, project_id)
-        ]
+        recent = [aligned(ontology, said, given) for said, given in _recent(tx, project_id)]
         found = []
         for question in ontology.active_questions:
             pairs = [(p.get(question.id), a.get(question.id)) for p, a in recent if question.id in p]

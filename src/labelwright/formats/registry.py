@@ -23,6 +23,7 @@ from labelwright.formats import (
     coco_export,
     coco_panoptic,
     conll,
+    cvat,
     edge,
     label_studio,
     mapping,
@@ -34,6 +35,8 @@ from labelwright.formats import (
     tables,
     tabular,
     texts,
+    voc,
+    yolo,
 )
 
 
@@ -121,6 +124,9 @@ READERS = (
         columns=False,
         modalities=("image",),
     ),
+    Reader(name="yolo", title="YOLO", extensions=(), columns=False, modalities=("image",)),
+    Reader(name="voc", title="Pascal VOC", extensions=(), columns=False, modalities=("image",)),
+    Reader(name="cvat", title="CVAT for images", extensions=(), columns=False, modalities=("image",)),
     Reader(name="images", title="Images", extensions=(), columns=False, modalities=("image",)),
     Reader(
         name="image_addresses",
@@ -133,6 +139,9 @@ READERS = (
 _IMAGE_READERS: dict[str, ImageReader] = {
     "labelwright": ImageReader(native.recognises, native.read_images, native.questions),
     # In the order in which a source is tried; whatever is none of them is a source of plain images.
+    "cvat": ImageReader(cvat.recognises, cvat.read, cvat.questions),
+    "voc": ImageReader(voc.recognises, voc.read),
+    "yolo": ImageReader(yolo.recognises, yolo.read, yolo.questions),
     "instance_masks": ImageReader(masks.recognises_instances, masks.read_instances),
     "coco": ImageReader(coco.recognises, coco.read, coco.questions),
     "semantic_masks": ImageReader(masks.recognises_semantic, masks.read_semantic, masks.semantic_questions),
@@ -196,6 +205,29 @@ WRITERS = (
         notes="The number of a region per pixel, 16 bits, with a table.",
         modalities=("image",),
     ),
+    Writer(
+        name="yolo", title="YOLO detect", notes="Boxes, as Ultralytics wants them.", modalities=("image",)
+    ),
+    Writer(
+        name="yolo_segment",
+        title="YOLO segment",
+        notes="One outline per thing; holes and parts tied together.",
+        modalities=("image",),
+    ),
+    Writer(name="yolo_pose", title="YOLO pose", notes="Boxes with key points.", modalities=("image",)),
+    Writer(name="yolo_obb", title="YOLO OBB", notes="Rotated boxes by their corners.", modalities=("image",)),
+    Writer(
+        name="voc",
+        title="Pascal VOC",
+        notes="Boxes in whole pixels that count from 1.",
+        modalities=("image",),
+    ),
+    Writer(
+        name="cvat",
+        title="CVAT for images 1.1",
+        notes="All shapes, attributes, z-order.",
+        modalities=("image",),
+    ),
 )
 _WRITE: dict[str, output.Write] = {
     "labelwright": native.write,
@@ -208,6 +240,12 @@ _WRITE: dict[str, output.Write] = {
     "coco_panoptic": coco_panoptic.write,
     "semantic_masks": masks.write_semantic,
     "instance_masks": masks.write_instances,
+    "yolo": yolo.write_detect,
+    "yolo_segment": yolo.write_segment,
+    "yolo_pose": yolo.write_pose,
+    "yolo_obb": yolo.write_obb,
+    "voc": voc.write,
+    "cvat": cvat.write,
 }
 
 
@@ -222,6 +260,11 @@ def writer(name: str) -> output.Write:
             "unknown_format", f"there is no export format {name!r}", f"formats: {', '.join(_WRITE)}"
         )
     return _WRITE[name]
+
+
+def holds_everybody(name: str) -> bool:
+    """Whether an export format holds the answers of every person."""
+    return any(each.name == name and each.everybody for each in WRITERS)
 
 
 def for_modality(modality: Modality) -> tuple[tuple[Reader, ...], tuple[Writer, ...]]:

@@ -3074,11 +3074,13 @@ export interface components {
          * @description An export as asked for.
          *
          *     Attributes:
-         *         which: Whose answers a format writes that holds one set per asset: the `latest` submission, or the `majority`
-         *             (most frequent whole set; the later of two equally frequent ones).
+         *         which: Whose answers a format writes that holds one set per asset: the `latest` submission; the `majority` (the
+         *             whole set that most people share by `core.answer.same_meaning`, as the last of them gave it; the later of
+         *             two equally frequent ones); or `each` person's, in a folder `people/<name>` of their own.
          *         include: `all` assets, those `answered` by a person or a model, those `labelled` by people, or those
          *             `trusted`: labelled by people, or accepted from a model by rule.
          *         asset_ids: Only these, of what the filter finds; all of it when empty.
+         *         with_images: Whether the images lie beside their labels, byte for byte as they came.
          */
         ExportWanted: {
             /**
@@ -3105,7 +3107,12 @@ export interface components {
              * @default latest
              * @enum {string}
              */
-            which: "latest" | "majority";
+            which: "latest" | "majority" | "each";
+            /**
+             * With Images
+             * @default false
+             */
+            with_images: boolean;
         };
         /**
          * FailedAsset

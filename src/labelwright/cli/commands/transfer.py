@@ -112,9 +112,9 @@ def export_project(
     project: ProjectName,
     target: Annotated[Path, typer.Argument(help="Zip file to write.")],
     form: Annotated[
-        str, typer.Option("--format", help="labelwright, csv, conll, spacy, label_studio, parquet.")
+        str, typer.Option("--format", help="labelwright, csv, conll, spacy, label_studio, parquet; for images coco, coco_panoptic, semantic_masks, ...")
     ] = "labelwright",
-    which: Annotated[str, typer.Option("--which", help="latest or majority.")] = "latest",
+    which: Annotated[str, typer.Option("--which", help="latest, majority, or each person's apart.")] = "latest",
     include: Annotated[
         str,
         typer.Option(
@@ -122,6 +122,9 @@ def export_project(
             help="all, answered, labelled, or trusted (labelled by people or accepted from a model).",
         ),
     ] = "all",
+    with_images: Annotated[
+        bool, typer.Option("--with-images", help="Put the images beside their labels.")
+    ] = False,
     home: Home = None,
     database: Database = None,
 ) -> None:
@@ -132,7 +135,8 @@ def export_project(
     from labelwright.flows import export
 
     try:
-        wanted = export.ExportWanted.model_validate({"format": form, "which": which, "include": include})
+        given = {"format": form, "which": which, "include": include, "with_images": with_images}
+        wanted = export.ExportWanted.model_validate(given)
     except ValidationError as error:
         raise Invalid("bad_option", error.errors()[0]["msg"]) from None
     with workbench(home, database) as bench:
