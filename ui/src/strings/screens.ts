@@ -298,6 +298,9 @@ export const screens = {
     none: "No export yet.",
     lost: "Not held by the format",
     lossKinds: {
+      as_box: "shapes written as boxes", as_polygon: "shapes written as polygons", as_rotated_box: "shapes written as rotated boxes", box_added: "boxes made around points", bridged: "parts or holes tied together", clipped: "shapes cut at the edge",
+      free_points: "points without a skeleton", holes: "holes", merged: "marks joined", no_pixels: "marks without a pixel", not_held: "marks or answers of another kind", one_of_several: "answers of further people", outside: "marks outside of the image", pixels: "outlines written as pixels",
+      points_box: "extents of key points", polyline: "lines", rounded: "fractions of pixels", score: "scores", visibility: "visibility of key points", z_order: "what lies above what",
       attributes: "attributes of marks", empty_text: "empty texts", expanded: "marks widened to whole tokens", metadata: "metadata of the same name",
       no_spans: "answers without marks", no_token: "marks without a token", not_a_span: "answers that are no marks", overlap: "overlapping marks", problems: "problems of a suggestion",
     },
