@@ -87,7 +87,7 @@ def read_images(files: Files, name: str) -> Iterator[Incoming | Problem]:
     found = [each for each in _lines_in(files) if f'"{FORMAT}"' in read_head(files, each, 1_000)]
     if not found:
         raise Invalid("no_lines", f"{name} holds no lines of Labelwright")
-    images = Images(files.names())
+    images = Images(files)
     for each in found:
         with on_disk(files, each) as path:
             for where, row in tabular.json_lines(path, each, None):

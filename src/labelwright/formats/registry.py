@@ -153,6 +153,7 @@ WRITERS = (
         name="labelwright",
         title="Labelwright JSON lines",
         notes="Lossless; can be imported again.",
+        modalities=("text", "image"),
         everybody=True,
     ),
     Writer(
