@@ -2138,6 +2138,10 @@ export interface components {
         /**
          * AssetRow
          * @description An asset in the table; its text is cut.
+         *
+         *     Attributes:
+         *         answers: Of people, if there are any, else of the model.
+         *         suggested: What the model said of an image that people answered too, to be seen beside their answers.
          */
         AssetRow: {
             /** Annotations */
@@ -2148,6 +2152,7 @@ export interface components {
             asset: components["schemas"]["Asset"];
             /** Gold */
             gold: boolean;
+            suggested?: components["schemas"]["Answers"] | null;
             /**
              * Updated At
              * Format: date-time
@@ -3276,6 +3281,11 @@ export interface components {
             /** Format */
             format: string;
             mapping: components["schemas"]["Mapping"];
+            /**
+             * Modality
+             * @enum {string}
+             */
+            modality: "text" | "image" | "video";
             /** Needs Mapping */
             needs_mapping: boolean;
             /** Problems */
@@ -3443,6 +3453,8 @@ export interface components {
          *     Attributes:
          *         changed: A row whose external id is known with another text: `report` it, or `add` it as a new asset without an
          *             external id. The content of a stored asset never changes.
+         *         labels_are: Of images: whose the labels in the files are, where the user knows better than the format: trusted
+         *             (`gold`), a `person`'s or a `model`'s. What columns of texts mean is said by the mapping.
          *         dry_run: Read, check and count, but store nothing.
          */
         ImportOptions: {
@@ -3457,6 +3469,12 @@ export interface components {
              * @default false
              */
             dry_run: boolean;
+            /**
+             * Labels Are
+             * @default as_said
+             * @enum {string}
+             */
+            labels_are: "as_said" | "gold" | "person" | "model";
         };
         /**
          * ImportWanted
@@ -3469,7 +3487,8 @@ export interface components {
             /**
              * @default {
              *       "changed": "report",
-             *       "dry_run": false
+             *       "dry_run": false,
+             *       "labels_are": "as_said"
              *     }
              */
             options: components["schemas"]["ImportOptions"];
@@ -4485,6 +4504,8 @@ export interface components {
             /** Format */
             format?: string | null;
             mapping?: components["schemas"]["Mapping"] | null;
+            /** Modality */
+            modality?: ("text" | "image" | "video") | null;
         };
         /**
          * PreviewWish
