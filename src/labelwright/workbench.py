@@ -16,6 +16,7 @@ from labelwright.settings import Settings
 from labelwright.store.db import Store
 
 if TYPE_CHECKING:
+    from labelwright.detectors import Runners
     from labelwright.providers.pool import Pool
 
 
@@ -36,6 +37,7 @@ class Workbench:
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
     """What flows worked out and would work out again the same; may be emptied at any time."""
     _pool: "Pool | None" = field(default=None, repr=False)
+    _runners: "Runners | None" = field(default=None, repr=False)
 
     @property
     def pool(self) -> "Pool":
@@ -46,6 +48,15 @@ class Workbench:
             self._pool = Pool()
         return self._pool
 
+    @property
+    def runners(self) -> "Runners":
+        """Detectors at work; made when first needed."""
+        if self._runners is None:
+            from labelwright.detectors import Runners
+
+            self._runners = Runners()
+        return self._runners
+
     def now(self) -> datetime:
         """The time, in UTC."""
         return self.clock()
@@ -54,6 +65,8 @@ class Workbench:
         """Close what was opened."""
         if self._pool is not None:
             self._pool.close()
+        if self._runners is not None:
+            self._runners.close()
         self.store.close()
 
 
