@@ -1,6 +1,7 @@
 """Fixtures for all tests: the shared real data, both databases, and a workbench over each."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,29 +45,60 @@ def postgres_address() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A fresh, empty database; each test that uses this runs on SQLite and on PostgreSQL."""
+    """A fresh database without any table; each test that uses this runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'labelwright.db'}"
-    import psycopg
-
-    address = request.getfixturevalue("postgres_address")
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(f"postgresql://labelwright@{address}/postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    address, name = request.getfixturevalue("postgres_address"), f"test_{uuid.uuid4().hex}"
+    _create_database(address, name)
     return f"postgresql://labelwright@{address}/{name}"
 
 
-@pytest.fixture
-def workbench(database_url: str, tmp_path: Path) -> Iterator[Workbench]:
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file that all migrations ran on: copying it is many times faster than running them for every test."""
+    home = tmp_path_factory.mktemp("migrated")
+    open_workbench(Settings.read(home, {}, reserve_mb=0)).close()
+    return home / "labelwright.db"
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_address: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a PostgreSQL database that all migrations ran on, as a template of others."""
+    name = f"migrated_{uuid.uuid4().hex}"
+    _create_database(postgres_address, name)
+    url = f"postgresql://labelwright@{postgres_address}/{name}"
+    home = tmp_path_factory.mktemp("migrated")
+    open_workbench(Settings.read(home, {}, database_url=url, reserve_mb=0)).close()
+    return name
+
+
+def _create_database(address: str, name: str, template: str = "template1") -> None:
+    import psycopg
+
+    with psycopg.connect(f"postgresql://labelwright@{address}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def workbench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workbench]:
     """A workbench over a fresh database of each kind."""
-    bench = open_workbench(Settings.read(tmp_path / "home", {}, database_url=database_url, reserve_mb=0))
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_workbench")
+        return
+    address, name = request.getfixturevalue("postgres_address"), f"test_{uuid.uuid4().hex}"
+    _create_database(address, name, request.getfixturevalue("migrated_postgres"))
+    url = f"postgresql://labelwright@{address}/{name}"
+    bench = open_workbench(Settings.read(tmp_path / "home", {}, database_url=url, reserve_mb=0))
     yield bench
     bench.close()
 
 
 @pytest.fixture
-def sqlite_workbench(tmp_path: Path) -> Iterator[Workbench]:
+def sqlite_workbench(migrated: Path, tmp_path: Path) -> Iterator[Workbench]:
     """A workbench over SQLite, for tests in which the database does not matter."""
-    bench = open_workbench(Settings.read(tmp_path / "home", {}, reserve_mb=0))
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copyfile(migrated, home / migrated.name)
+    bench = open_workbench(Settings.read(home, {}, reserve_mb=0))
     yield bench
     bench.close()

@@ -101,8 +101,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    server = Served(tmp_path / "home").start()
+def served(migrated: Path, tmp_path: Path) -> Iterator[Served]:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    shutil.copyfile(migrated, home / migrated.name)
+    server = Served(home).start()
     yield server
     if server.process is not None and server.process.poll() is None:
         server.process.terminate()

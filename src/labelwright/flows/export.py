@@ -24,7 +24,7 @@ from labelwright.flows import guard
 from labelwright.flows.browse import Filter
 from labelwright.flows.jobs import Control, Report
 from labelwright.formats import WRITERS, writer
-from labelwright.formats.output import Losses
+from labelwright.formats.output import Exporting, Losses
 from labelwright.store import asset as assets
 from labelwright.store import history, jobs, people
 from labelwright.store import project as projects
@@ -94,7 +94,8 @@ def run_export(workbench: Workbench, job: Job, control: Control) -> Report:
             content = folder / "content"
             content.mkdir()
             written = writer(wanted.format)(
-                _watched(_counted(rows, answered_by), workbench, control, total), ontology, content, losses
+                _watched(_counted(rows, answered_by), workbench, control, total),
+                Exporting(ontology, content, losses),
             )
         for sha256 in sorted(
             {q.knowledge for q in ontology.active_questions if isinstance(q, SpanQuestion) and q.knowledge}

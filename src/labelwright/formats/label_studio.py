@@ -33,7 +33,7 @@ from labelwright.core.transfer import Incoming, Opinion, Outgoing
 from labelwright.formats import tabular
 from labelwright.formats.edge import points_to_utf16, utf16_to_points
 from labelwright.formats.mapping import TEXT_NAMES, check_text, plain
-from labelwright.formats.output import Losses, Written
+from labelwright.formats.output import Exporting, Losses, Written
 
 
 def is_label_studio(row: dict[str, Any]) -> bool:
@@ -302,8 +302,9 @@ def _report(row: Outgoing, losses: Losses) -> None:
                 losses.add(row.asset, "attributes", "attributes and alignment of spans are not held")
 
 
-def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
+def write(rows: Iterable[Outgoing], to: Exporting) -> Written:
     """`tasks.json` and `label_config.xml`."""
+    ontology, folder, losses = to.ontology, to.folder, to.losses
     (folder / "label_config.xml").write_text(config(ontology), encoding="utf-8")
     n = 0
     with (folder / "tasks.json").open("w", encoding="utf-8", newline="\n") as file:

@@ -5,12 +5,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from labelwright.core.ontology import Ontology
 from labelwright.core.problem import Problem
 from labelwright.core.transfer import Incoming, Opinion, Outgoing
 from labelwright.formats import mapping as maps
 from labelwright.formats import tabular
-from labelwright.formats.output import Losses, Written
+from labelwright.formats.output import Exporting, Written
 
 FORMAT = "labelwright/1"
 
@@ -100,9 +99,9 @@ def line(row: Outgoing) -> dict[str, Any]:
     }
 
 
-def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
+def write(rows: Iterable[Outgoing], to: Exporting) -> Written:
     """`assets.jsonl` and `ontology.json`; nothing is lost."""
-    del losses
+    ontology, folder = to.ontology, to.folder
     (folder / "ontology.json").write_text(ontology.model_dump_json(indent=1) + "\n", encoding="utf-8")
     n = 0
     with (folder / "assets.jsonl").open("w", encoding="utf-8", newline="\n") as file:

@@ -1,13 +1,20 @@
-"""The formats by name: how each is recognised, read and written."""
+"""The formats by name: how each is recognised, read and written.
+
+Texts are read from one file, images from a source with files (`core.ports.Files`): pictures, and labels beside them.
+A new image format is one line in `READERS` and one in `_IMAGE_READERS`, or one in `WRITERS` and one in `_WRITE`.
+"""
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labelwright.core.errors import Invalid
+from labelwright.core.ports import Files
 from labelwright.core.problem import Problem
+from labelwright.core.project import Modality
 from labelwright.core.transfer import Incoming
 from labelwright.core.value import Value
 from labelwright.formats import (
@@ -17,6 +24,7 @@ from labelwright.formats import (
     mapping,
     native,
     output,
+    pictures,
     spacy_docbin,
     tables,
     tabular,
@@ -25,21 +33,50 @@ from labelwright.formats import (
 
 
 class Reader(Value):
-    """A format that can be imported. `columns`: whether the user says which column means what."""
+    """A format that can be imported.
+
+    Attributes:
+        columns: Whether the user says which column means what.
+        modalities: What it holds.
+    """
 
     name: str
     title: str
     extensions: tuple[str, ...]
     columns: bool
+    modalities: tuple[Modality, ...] = ("text",)
 
 
 class Writer(Value):
-    """A format that can be exported."""
+    """A format that can be exported.
+
+    Attributes:
+        modalities: What it can hold.
+        everybody: Whether it holds the answers of every person; others hold those of one.
+    """
 
     name: str
     title: str
     needs: str = ""
     notes: str = ""
+    modalities: tuple[Modality, ...] = ("text",)
+    everybody: bool = False
+
+
+@dataclass(frozen=True)
+class ImageReader:
+    """How an image format is read.
+
+    Attributes:
+        recognises: Whether a source is of this format, by its content; looks at little of it, and never raises.
+        read: Every image and every problem; the second argument is the name of the source, for messages.
+        questions: What an ontology for it asks, as `flows.setup.parse_ontology` takes it; None where the regions that
+            were read say enough (`pictures.questions_of`).
+    """
+
+    recognises: Callable[[Files], bool]
+    read: Callable[[Files, str], Iterator[Incoming | Problem]]
+    questions: Callable[[Files], list[dict[str, Any]]] | None = None
 
 
 READERS = (
@@ -52,9 +89,19 @@ READERS = (
     Reader(name="txt", title="A zip or folder of .txt files", extensions=(".zip",), columns=False),
     Reader(name="label_studio", title="Label Studio JSON", extensions=(), columns=False),
     Reader(name="labelwright", title="Labelwright JSON lines", extensions=(), columns=False),
+    Reader(name="images", title="Images", extensions=(), columns=False, modalities=("image",)),
 )
+_IMAGE_READERS: dict[str, ImageReader] = {
+    # In the order in which a source is tried; whatever is none of them is a source of plain images.
+    "images": ImageReader(pictures.has_images, pictures.read_images),
+}
 WRITERS = (
-    Writer(name="labelwright", title="Labelwright JSON lines", notes="Lossless; can be imported again."),
+    Writer(
+        name="labelwright",
+        title="Labelwright JSON lines",
+        notes="Lossless; can be imported again.",
+        everybody=True,
+    ),
     Writer(
         name="csv", title="CSV", notes="One row per asset, one column per question; guarded against formulas."
     ),
@@ -73,6 +120,7 @@ WRITERS = (
         name="label_studio",
         title="Label Studio JSON",
         notes="With the labeling config; offsets in UTF-16 units.",
+        everybody=True,
     ),
     Writer(
         name="parquet",
@@ -102,6 +150,66 @@ def writer(name: str) -> output.Write:
             "unknown_format", f"there is no export format {name!r}", f"formats: {', '.join(_WRITE)}"
         )
     return _WRITE[name]
+
+
+def for_modality(modality: Modality) -> tuple[tuple[Reader, ...], tuple[Writer, ...]]:
+    """(readers, writers) that fit a project."""
+    return (
+        tuple(each for each in READERS if modality in each.modalities),
+        tuple(each for each in WRITERS if modality in each.modalities),
+    )
+
+
+def sniff_images(files: Files, name: str) -> str:
+    """The format of a source of images.
+
+    Raises:
+        Invalid: It holds no images and no labels of them.
+    """
+    for form, reader in _IMAGE_READERS.items():
+        if reader.recognises(files):
+            return form
+    formats = ", ".join(each.title for each in for_modality("image")[0])
+    raise Invalid(
+        "unknown_format", f"{name} holds no images and no labels that can be read", f"formats: {formats}"
+    )
+
+
+def open_images(files: Files, name: str, form: str) -> Iterator[Incoming | Problem]:
+    """Every image of a source, and every problem, in a stable order; all of it can be stored.
+
+    Raises:
+        Invalid: There is no such format, or the source as a whole cannot be read.
+    """
+    return (_storable(each) for each in image_reader(form).read(files, name))
+
+
+def image_questions(files: Files, form: str, rows: list[Incoming]) -> list[dict[str, Any]]:
+    """Questions for a new project that takes this source: as `flows.setup.parse_ontology` takes them.
+
+    Args:
+        files: The source.
+        form: Its format.
+        rows: The first of it, for formats that say nothing about their labels beforehand.
+
+    Raises:
+        Invalid: There is no such format, or the source as a whole cannot be read.
+    """
+    asked = image_reader(form).questions
+    return asked(files) if asked is not None else pictures.questions_of(rows)
+
+
+def image_reader(form: str) -> ImageReader:
+    """The reader of an image format.
+
+    Raises:
+        Invalid: There is no such format.
+    """
+    if form not in _IMAGE_READERS:
+        raise Invalid(
+            "unknown_format", f"there is no image format {form!r}", f"formats: {', '.join(_IMAGE_READERS)}"
+        )
+    return _IMAGE_READERS[form]
 
 
 def sniff(path: Path, name: str) -> str:
@@ -140,7 +248,7 @@ def sniff(path: Path, name: str) -> str:
     if found is None and suffix in ("", ".txt"):
         found = "csv" if "," in text.splitlines()[0] else None
     if found is None:
-        names = ", ".join(extension for reader in READERS for extension in reader.extensions)
+        names = ", ".join(extension for reader in for_modality("text")[0] for extension in reader.extensions)
         raise Invalid("unknown_format", f"{name} is of no format that can be read", f"known endings: {names}")
     return found
 
