@@ -4,6 +4,7 @@ Flows get a `Workbench` as their first argument and reach the world only through
 """
 
 import secrets as _secrets
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from labelwright.store.db import Store
 
 if TYPE_CHECKING:
     from labelwright.detectors import Runners
+    from labelwright.media.pictures import Pictures
     from labelwright.providers.pool import Pool
 
 
@@ -38,6 +40,8 @@ class Workbench:
     """What flows worked out and would work out again the same; may be emptied at any time."""
     _pool: "Pool | None" = field(default=None, repr=False)
     _runners: "Runners | None" = field(default=None, repr=False)
+    _pictures: "Pictures | None" = field(default=None, repr=False)
+    _making: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def pool(self) -> "Pool":
@@ -51,11 +55,22 @@ class Workbench:
     @property
     def runners(self) -> "Runners":
         """Detectors at work; made when first needed."""
-        if self._runners is None:
-            from labelwright.detectors import Runners
+        with self._making:
+            if self._runners is None:
+                from labelwright.detectors import Runners
 
-            self._runners = Runners()
-        return self._runners
+                self._runners = Runners()
+            return self._runners
+
+    @property
+    def pictures(self) -> "Pictures":
+        """Images and their decoding; made when first needed."""
+        with self._making:
+            if self._pictures is None:
+                from labelwright.media.pictures import Pictures
+
+                self._pictures = Pictures(self.blobs, max_pixels=self.settings.max_megapixels * 1_000_000)
+            return self._pictures
 
     def now(self) -> datetime:
         """The time, in UTC."""
@@ -67,6 +82,8 @@ class Workbench:
             self._pool.close()
         if self._runners is not None:
             self._runners.close()
+        if self._pictures is not None:
+            self._pictures.close()
         self.store.close()
 
 

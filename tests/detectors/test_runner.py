@@ -66,7 +66,10 @@ def test_a_killed_model_is_said_so_and_starts_anew(tmp_path: Path) -> None:
 
 def endless(path: Path) -> Path:
     """Loops as often as it can count."""
-    count = [numpy_helper.from_array(np.asarray(2**62, np.int64), "times"), numpy_helper.from_array(np.asarray(True), "go")]
+    count = [
+        numpy_helper.from_array(np.asarray(2**62, np.int64), "times"),
+        numpy_helper.from_array(np.asarray(True), "go"),
+    ]
     body = helper.make_graph(
         [helper.make_node("Identity", ["c"], ["c2"]), helper.make_node("Neg", ["x"], ["y"])], "body",
         [helper.make_tensor_value_info("i", TensorProto.INT64, []), helper.make_tensor_value_info("c", TensorProto.BOOL, []),

@@ -10,6 +10,7 @@ from labelwright.core.errors import Invalid
 from labelwright.core.flags import KINDS, mask_of
 from labelwright.store import tables as t
 from labelwright.store.db import Tx
+from labelwright.store.picture import COLUMNS, OF_ASSET
 
 CUT = 300
 
@@ -42,7 +43,9 @@ def conditions(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> list[sa.Co
         pattern = "%" + wanted["text"].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         found.append(
             sa.or_(
-                t.asset_content.c.text.ilike(pattern, escape="\\"), a.external_id.ilike(pattern, escape="\\")
+                t.asset_content.c.text.ilike(pattern, escape="\\"),
+                a.external_id.ilike(pattern, escape="\\"),
+                t.asset_content.c.file_name.ilike(pattern, escape="\\"),
             )
         )
     mine = [t.annotation.c.asset_id == a.id, t.annotation.c.counts.is_(True)]
@@ -75,8 +78,9 @@ def page(
     """
     a = t.asset.c
     query = (
-        sa.select(t.asset, sa.func.substr(t.asset_content.c.text, 1, CUT).label("cut"))
+        sa.select(t.asset, sa.func.substr(t.asset_content.c.text, 1, CUT).label("cut"), *COLUMNS)
         .join(t.asset_content, t.asset_content.c.asset_id == a.id)
+        .outerjoin(t.picture, OF_ASSET)
         .where(*conditions(tx, project_id, wanted))
     )
     # Assets without a number come after all others, as if their confidence were 2.

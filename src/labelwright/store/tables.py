@@ -198,6 +198,24 @@ asset_content = (
         Column("asset_id", BigId, ForeignKey("asset.id"), primary_key=True),
         Column("text", sa.Text, nullable=False),
         Column("metadata", Json, nullable=False),
+        Column("file_name", sa.String(1000)),  # of an image, as it lay in its import
+    )
+)
+picture = (
+    Table(  # of each image content once, whatever project it is in; what the names mean: media.pictures.Made
+        "picture",
+        metadata,
+        Column("sha256", sa.String(64), primary_key=True),  # of the original, as asset.sha256
+        Column("width", sa.Integer, nullable=False),
+        Column("height", sa.Integer, nullable=False),
+        Column("format", sa.String(20), nullable=False),
+        Column("notes", Json, nullable=False),
+        Column("levels", sa.Integer, nullable=False, default=0),
+        Column("display", sa.String(64), nullable=False),  # this and the following are names of blobs
+        Column("preview", sa.String(64), nullable=False),
+        Column("thumbnail", sa.String(64), nullable=False),
+        Column("tiles", sa.String(64)),
+        Column("created_at", Utc, nullable=False),
     )
 )
 gold = Table(

@@ -14,6 +14,7 @@ from labelwright.store import table, work
 from labelwright.store import tables as t
 from labelwright.store.asset import asset_from
 from labelwright.store.db import Tx
+from labelwright.store.picture import COLUMNS, OF_ASSET
 
 
 def add_upload(
@@ -131,8 +132,9 @@ def outgoing(
     """
     last = 0
     query = (
-        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
+        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata, *COLUMNS)
         .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
+        .outerjoin(t.picture, OF_ASSET)
         .where(*table.conditions(tx, project_id, wanted))
         .order_by(t.asset.c.id)
         .limit(chunk)
