@@ -52,7 +52,7 @@ def test_a_rectangle_is_found_within_half_a_pixel(
     limits = np.array([0.5 / across, 0.5 / down] * 2) + 1e-9
     assert (np.abs(box - [[x0, y0, x1, y1]]) <= np.maximum(limits, 0.5)).all()
     # A map over the input is read back at exactly the pixels that were drawn.
-    again = sample(placed[..., 0].astype(np.float32) / 255, fit, (0, 0, w, h)) >= 0.5
+    again = sample(np.asarray(placed[..., 0] / 255, np.float32), fit, (0, 0, w, h)) >= 0.5
     expected = np.zeros((h, w), bool)
     expected[y0:y1, x0:x1] = True
     assert (again != expected).sum() == 0

@@ -112,7 +112,7 @@ def test_yolo_masks_are_prototypes_weighed_and_cut_to_the_box(tmp_path: Path) ->
 
 
 def test_torchvision_style(tmp_path: Path) -> None:
-    outputs = {
+    outputs: dict[str, NDArray[Any]] = {
         "boxes": f32((16, 0, 32, 16), (16, 0, 32, 16)), "labels": np.asarray([2, 0], np.int64), "scores": np.asarray([0.9, 0.8], np.float32),
     }  # fmt: skip
     model = made.constant(tmp_path / "m.onnx", outputs, shape=("C", "H", "W"))
@@ -127,7 +127,7 @@ classes: [background, cat, dog]
 
 
 def test_tensorflow_style(tmp_path: Path) -> None:
-    outputs = {
+    outputs: dict[str, NDArray[Any]] = {
         "boxes": f32((0, 0.25, 0.5, 0.5), (0, 0, 1, 1))[None], "classes": f32((1, 2)), "scores": f32((0.9, 0.9)),
         "num": np.asarray([1], np.float32),
     }  # fmt: skip
@@ -164,7 +164,7 @@ def test_ssd_style_with_classes_first(tmp_path: Path) -> None:
 def test_torchvision_masks(tmp_path: Path) -> None:
     mask = np.zeros((1, 1, 128, 128), np.float32)
     mask[0, 0, 10:20, 30:50] = 0.9
-    outputs = {
+    outputs: dict[str, NDArray[Any]] = {
         "boxes": f32((25, 5, 45, 60)), "labels": np.asarray([1], np.int64), "scores": np.asarray([0.9], np.float32), "masks": mask,
     }  # fmt: skip
     model = made.constant(tmp_path / "m.onnx", outputs, shape=("C", "H", "W"))

@@ -151,7 +151,7 @@ def _regions(
     seen: Seen, spec: DetectorSpec, fit: Fitting, left: Counter[str]
 ) -> tuple[RegionAnswer, Confidence]:
     labels = fit.labels
-    regions = []
+    regions: list[Region] = []
     for each in seen.objects:
         label = labels.get(each.class_number)
         if label is None:

@@ -390,7 +390,7 @@ def _xyxy(boxes: Array, kind: str, normalised: bool, fit: Fit) -> Array:
         case _:
             corners = boxes
     width, height = fit.size
-    return corners * np.float32([width, height, width, height]) if normalised else corners
+    return corners * np.array([width, height, width, height], np.float32) if normalised else corners
 
 
 def _one(outputs: Outputs, name: str) -> Array:
@@ -426,7 +426,7 @@ def _said(name: str, shape: tuple[int, ...], expected: str) -> str:
 def _guess(shape: tuple[int, ...], spec: DetectorSpec) -> str:
     """What the shape looks like instead."""
     if isinstance(spec.output, Yolo) and len(shape) == 2:
-        low, high = sorted(shape)
+        low = min(shape)
         if spec.output.version == "v8" and shape[1] == 5 + spec.n_classes:
             return "; it looks like version: v5"
         if spec.output.version == "v5" and shape[0] == 4 + spec.n_classes:

@@ -48,7 +48,7 @@ class Fit:
         x, y, _, _ = self.placed
         across, down = self.scale
         scaled = np.asarray(boxes, np.float64) * np.array([across, down, across, down])
-        return scaled + np.array([x, y, x, y], np.float64)
+        return np.asarray(scaled + np.array([x, y, x, y]), np.float64)
 
 
 def fit_of(picture: Size, spec: InputSpec) -> Fit:
@@ -86,7 +86,7 @@ def tensor(pictures: Bytes, spec: InputSpec, dtype: str) -> NDArray[Any]:
         # Whole numbers only: scale, mean and std are for networks that take fractions.
         numbers: NDArray[Any] = ordered
     else:
-        mean, std = np.float32(spec.mean), np.float32(spec.std)
+        mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
         numbers = ordered.astype(np.float32) * (np.float32(spec.scale) / std)
         numbers -= mean / std
         numbers = numbers.astype(dtype, copy=False)

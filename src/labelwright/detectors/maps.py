@@ -152,7 +152,7 @@ def _rings(member: Pixels) -> list[list[Point]]:
     padded = np.pad(member, 1)
     steps: dict[tuple[int, int], list[tuple[int, int]]] = {}
 
-    def add(found: tuple[Array, Array], from_xy: tuple[int, int], to_xy: tuple[int, int]) -> None:
+    def add(found: tuple[Array, ...], from_xy: tuple[int, int], to_xy: tuple[int, int]) -> None:
         for y, x in zip(found[0].tolist(), found[1].tolist(), strict=True):
             start = (x + from_xy[0], y + from_xy[1])
             steps.setdefault(start, []).append((x + to_xy[0], y + to_xy[1]))
@@ -195,7 +195,7 @@ def _simple(ring: list[Point], simplify_px: float) -> list[Point]:
     """The ring with fewer points; empty when nothing of it is left."""
     if simplify_px <= 0:
         return ring
-    short = cv2.approxPolyDP(np.float32(ring).reshape(-1, 1, 2), simplify_px, True).reshape(-1, 2)
+    short = cv2.approxPolyDP(np.array(ring, np.float32).reshape(-1, 1, 2), simplify_px, True).reshape(-1, 2)
     return [(float(x), float(y)) for x, y in short] if len(short) >= 3 else []
 
 

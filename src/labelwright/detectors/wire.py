@@ -5,7 +5,7 @@ Nothing here can run code on arrival, whichever side is the broken one.
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class Broken(Exception):
     """The other side ended, or does not keep to the form."""
 
 
-def send(to: BinaryIO, message: dict[str, Any], pictures: Bytes | None = None) -> None:
+def send(to: IO[bytes], message: dict[str, Any], pictures: Bytes | None = None) -> None:
     """Write one message, with pictures (n, height, width, 3) if there are any."""
     if pictures is not None:
         message = message | {"pictures": list(pictures.shape)}
@@ -31,7 +31,7 @@ def send(to: BinaryIO, message: dict[str, Any], pictures: Bytes | None = None) -
     to.flush()
 
 
-def receive(source: BinaryIO) -> tuple[dict[str, Any], Bytes | None]:
+def receive(source: IO[bytes]) -> tuple[dict[str, Any], Bytes | None]:
     """Read one message.
 
     Raises:
@@ -51,7 +51,7 @@ def receive(source: BinaryIO) -> tuple[dict[str, Any], Bytes | None]:
     return message, flat.reshape(shape)
 
 
-def _exactly(source: BinaryIO, n: int) -> bytes:
+def _exactly(source: IO[bytes], n: int) -> bytes:
     if n > MOST_BYTES:
         raise Broken("too long")
     found = source.read(n)
