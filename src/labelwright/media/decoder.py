@@ -1,4 +1,4 @@
-"""The child that decodes foreign images; a program of its own, run by `media.pictures` and imported by nobody.
+"""The child that decodes foreign images; a program of its own, run by `media.pictures`.
 
 It is started by its path with Python's `-I`, knows nothing of Labelwright, and reads one JSON line per file. What it
 needs of memory and time is bounded by the size a file claims, before anything is decoded, so that a hostile file can
@@ -16,15 +16,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageOps
 
 PREVIEW, THUMBNAIL, TILE = 1600, 256, 512
 ORIENTATION = 0x0112
 JPEG_SIDE = 65_000  # the format holds 65,535
 SPARE_BYTES, BYTES_PER_PIXEL = 384 << 20, 24
 SPARE_S, S_PER_PIXEL = 30.0, 0.5e-6
-Image.MAX_IMAGE_PIXELS = None  # checked here, against what was configured
-ImageFile.LOAD_TRUNCATED_IMAGES = False
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
@@ -217,11 +215,12 @@ class Decoded:
 
 def _bits(image: Image.Image) -> int:
     """Bits per channel of the file; Pillow's mode hides them where it reduced them itself."""
-    if image.format == "PNG" and image.fp is not None:
-        at = image.fp.tell()
-        image.fp.seek(24)
-        bits = image.fp.read(1)[0]
-        image.fp.seek(at)
+    file = getattr(image, "fp", None)
+    if image.format == "PNG" and file is not None:
+        at = file.tell()
+        file.seek(24)
+        bits = file.read(1)[0]
+        file.seek(at)
         return int(bits)
     if image.format == "TIFF":
         found = getattr(image, "tag_v2", {}).get(258, (8,))
@@ -345,6 +344,7 @@ def main() -> None:
     _out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    Image.MAX_IMAGE_PIXELS = None  # checked here, against what was configured
     ImageOps  # noqa: B018  loaded now, because TIFF needs it inside the limits
     for line in sys.stdin:
         _say(answer(json.loads(line)))

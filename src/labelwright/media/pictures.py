@@ -6,6 +6,7 @@ kept in blobs: the same image is never decoded for the browser twice.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import queue
@@ -18,7 +19,7 @@ import threading
 import time
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -67,6 +68,20 @@ class BadImage(Invalid):
     """This file is no image that can be used; `code` and `message` say why."""
 
 
+def check_kind(head: bytes) -> None:
+    """Look at the first 2 KiB of a file.
+
+    Raises:
+        BadImage: It is of no format that is read, whatever its name says.
+    """
+    from labelwright.media import decoder
+
+    try:
+        decoder.kind_of(head)
+    except decoder.Wrong as wrong:
+        raise BadImage(wrong.code, wrong.message) from None
+
+
 class Pictures:
     """Everything that is done with the pixels of foreign files; safe to use from several threads."""
 
@@ -108,10 +123,7 @@ class Pictures:
         """
         path = self._blobs.path(sha256)
         with self._scratch() as folder:
-            found = self._ask(
-                {"do": "make", "path": str(path), "folder": str(folder), "max_pixels": self.max_pixels,
-                 "tile_above": self._tile_above}
-            )  # fmt: skip
+            picture = self._made(path, folder)
             kept: dict[str, str | None] = {}
             for name in ("display", "preview", "thumbnail", "tiles"):
                 file = folder / name
@@ -119,9 +131,38 @@ class Pictures:
         display = kept["display"] or sha256
         preview = kept["preview"] or display
         return Made(
-            picture=Picture.model_validate(found), display=display, preview=preview,
+            picture=picture, display=display, preview=preview,
             thumbnail=kept["thumbnail"] or preview, tiles=kept["tiles"],
         )  # fmt: skip
+
+    def known(self, row: Any) -> Made:
+        """What was made before, as it was remembered: anything with the attributes of `Picture` and `Made`."""
+        picture = Picture(
+            width=row.width, height=row.height, format=row.format, notes=tuple(row.notes), levels=row.levels
+        )
+        return Made(picture, row.display, row.preview, row.thumbnail, row.tiles)
+
+    def try_out(self, content: Iterable[bytes]) -> tuple[Picture, str, int]:
+        """Decode a file and keep nothing: (what is known of it, its SHA-256, its size in bytes).
+
+        Raises:
+            BadImage: It cannot be used.
+        """
+        with self._scratch() as folder:
+            digest, size = hashlib.sha256(), 0
+            with (folder / "file").open("wb") as file:
+                for chunk in content:
+                    digest.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+            return self._made(folder / "file", folder), digest.hexdigest(), size
+
+    def _made(self, path: Path, folder: Path) -> Picture:
+        wanted = {
+            "do": "make", "path": str(path), "folder": str(folder), "max_pixels": self.max_pixels,
+            "tile_above": self._tile_above,
+        }  # fmt: skip
+        return Picture.model_validate(self._ask(wanted))
 
     def pixels(self, sha256: str) -> Pixels:
         """The pixels of a stored original, for models: read-only uint8 array (height, width, 3), upright RGB.

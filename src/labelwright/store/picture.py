@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 import sqlalchemy as sa
@@ -66,12 +67,36 @@ def sizes(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Size]:
     return {row.id: (row.width, row.height) for row in rows}
 
 
-def names(tx: Tx, project_id: int) -> list[tuple[int, str | None, str | None]]:
-    """(asset id, external id, file name) of every image of a project."""
+def by_name(tx: Tx, project_id: int, wanted: Sequence[str]) -> dict[str, int]:
+    """Which image of a project a label file means, by the longest end of its path that only one image has.
+
+    Args:
+        tx: A transaction.
+        project_id: Of the images.
+        wanted: Paths, names, or names without their ending.
+    """
     rows = tx.execute(
         sa.select(t.asset.c.id, t.asset.c.external_id, t.asset_content.c.file_name)
         .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
         .where(t.asset.c.project_id == project_id)
-        .order_by(t.asset.c.id)
     )
-    return [(row.id, row.external_id, row.file_name) for row in rows]
+    tails = {tail for name in wanted for tail in _tails(name)}
+    found: dict[str, set[int]] = {}
+    for row in rows:
+        for tail in {
+            each for name in (row.external_id, row.file_name) if name for each in _tails(name)
+        } & tails:
+            found.setdefault(tail, set()).add(row.id)
+    chosen = {}
+    for name in wanted:
+        fits = next((found[tail] for tail in _tails(name) if tail in found), set())
+        if len(fits) == 1:
+            chosen[name] = min(fits)
+    return chosen
+
+
+def _tails(name: str) -> list[str]:
+    """The ends of a path, longest first, each also without its file's ending."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    whole = ["/".join(parts[i:]) for i in range(len(parts))]
+    return whole + [str(PurePosixPath(each).with_suffix("")) for each in whole]

@@ -570,5 +570,6 @@ import_problem = Table(
     Column("where", sa.String(700), nullable=False),
     Column("code", sa.String(60), nullable=False),
     Column("message", sa.Text, nullable=False),
+    Column("blob", sa.String(64)),  # the bytes of an image that cannot be used
     Index("ix_import_problem_job_id_id", "job_id", "id"),
 )

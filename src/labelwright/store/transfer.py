@@ -86,12 +86,17 @@ def set_gold(tx: Tx, project_id: int, asset_id: int, answers: Answers, at: datet
     return not known
 
 
-def add_problems(tx: Tx, job_id: int, problems: Iterable[Problem]) -> None:
-    """Keep the bad rows of an import."""
+def add_problems(
+    tx: Tx, job_id: int, problems: Iterable[Problem], kept: Mapping[Problem, str] | None = None
+) -> None:
+    """Keep the bad rows of an import; `kept` names the blobs with the bytes of those that have any."""
     rows = [
-        {"job_id": job_id, "where": p.where[:700], "code": p.code[:60], "message": p.message}
+        {
+            "job_id": job_id, "where": p.where[:700], "code": p.code[:60], "message": p.message,
+            "blob": (kept or {}).get(p),
+        }
         for p in problems
-    ]
+    ]  # fmt: skip
     if rows:
         tx.execute(t.import_problem.insert(), rows)
 

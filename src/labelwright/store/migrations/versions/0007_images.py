@@ -12,7 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """A table of image contents, and a name beside the content of an asset."""
+    """A table of image contents, a name beside the content of an asset, the bytes of bad images."""
+    op.add_column("import_problem", sa.Column("blob", sa.String(length=64), nullable=True))
     op.add_column("asset_content", sa.Column("file_name", sa.String(length=1000), nullable=True))
     op.create_table(
         "picture",
