@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from labelwright.settings import Settings
 from labelwright.workbench import Workbench, open_workbench
@@ -15,12 +16,20 @@ from tests.endpoints.fixtures import pool, scripted, tiny_llama_url
 
 __all__ = ["pool", "scripted", "tiny_llama_url"]
 
+# A law does not fail because the machine is busy.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests with a browser run last: once it is open, Playwright's event loop stays in this thread, and no other can start."""
     items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+    for item in items:
+        # What a module of real data measures once, only one process should measure.
+        if item.path.parent == ROOT / "tests" / "real" and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

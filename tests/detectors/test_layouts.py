@@ -233,7 +233,7 @@ def test_gfl_of_another_grid_is_refused(tmp_path: Path) -> None:
 
     scores, distances = grid_outputs()
     model = made.constant(tmp_path / "m.onnx", {"cls": scores, "reg": distances})
-    with pytest.raises(Invalid, match=r"4 outputs that end with 3 .* cls float32 \(1, 8, 3\)"):
+    with pytest.raises(Invalid, match="4 outputs that end with 3"):
         look(model, "output: {layout: gfl, reg_max: 2}\nclasses: [a, b, c]")
 
 

@@ -174,7 +174,8 @@ def test_what_does_not_belong_together_is_said_with_what_is_there(
 ) -> None:
     error = refusal(made.red_finder(tmp_path / "m.onnx"), spec)
     assert error.code == code and said in error.message
-    assert "image float32 (1, 3, 16, 16)" in error.message and "out float32 (1, 5, 1)" in error.message
+    there = [(p.where, p.message) for p in error.problems]
+    assert there == [("input image", "float32 (1, 3, 16, 16)"), ("output out", "float32 (1, 5, 1)")]
 
 
 def test_half_precision_and_bytes_are_given_as_declared(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ import { annotate } from "./strings/annotate";
 import { compare } from "./strings/compare";
 import { common } from "./strings/common";
 import { detectors } from "./strings/detectors";
+import { images } from "./strings/images";
 import { safety } from "./strings/safety";
 import { screens } from "./strings/screens";
 import { trust } from "./strings/trust";
 
-export const strings = { common, annotate, ...safety, ...detectors, ...screens, ...compare, trust } as const;
+export const strings = { common, annotate, images, ...safety, ...detectors, ...screens, ...compare, trust } as const;
 
 type Plural = { readonly one: string; readonly other: string };
 type Paths<T, P extends string = ""> = {

@@ -373,7 +373,7 @@ class Port(Value):
 
     def __str__(self) -> str:
         axes = ", ".join("?" if axis < 0 else str(axis) for axis in self.shape)
-        return f"{self.name} {self.dtype} ({axes})"
+        return f"{self.dtype} ({axes})"
 
 
 class Signature(Value):
@@ -389,8 +389,15 @@ class Signature(Value):
     names: dict[int, str] = Field(default_factory=dict)
     runs_on: str = "CPU"
 
-    def __str__(self) -> str:
-        return f"inputs {'; '.join(map(str, self.inputs))}; outputs {'; '.join(map(str, self.outputs))}"
+    @property
+    def lines(self) -> tuple[Problem, ...]:
+        """What is there, for a message that says what does not fit."""
+        sides = (("input", self.inputs), ("output", self.outputs))
+        return tuple(
+            Problem(where=f"{side} {port.name}"[:200], code="is_there", message=str(port))
+            for side, ports in sides
+            for port in ports[:30]
+        )
 
 
 class Found(Value):

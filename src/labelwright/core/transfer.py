@@ -40,6 +40,7 @@ from labelwright.core.ontology import (
 )
 from labelwright.core.predictor import Confidence, Prediction
 from labelwright.core.problem import Problem, excerpt
+from labelwright.core.regions import mend
 from labelwright.core.shape import Size
 
 
@@ -161,7 +162,7 @@ def resolve(
 
     Problems:
         unknown_question, unknown_label, unknown_attribute, bad_answer, and all of `conform`. A question with a problem
-        is left out whole; an unknown attribute costs only itself.
+        is left out whole; an unknown attribute costs only itself. mended, for a region kept with a shape put right.
     """
     answers: dict[str, Answer] = {}
     confidence: dict[str, Confidence] = {}
@@ -181,6 +182,9 @@ def resolve(
         except _Bad as bad:
             problems.append(Problem(where=f"{named}{bad.where}", code=bad.code, message=bad.message))
             continue
+        if isinstance(answer, RegionAnswer) and isinstance(extent, tuple):
+            answer, mended = mend(answer, extent)
+            problems += [problem.under(question.id) for problem in mended]
         joined = {q: a for q, a in answers.items() if isinstance(a, SpanAnswer | RegionAnswer)}
         beside = joined if isinstance(question, RelationQuestion) else {}
         found = conform(ontology, Answers.of({**beside, question.id: answer}), extent, complete=False)

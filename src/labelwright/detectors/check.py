@@ -125,4 +125,4 @@ def _input(given: InputSpec, port: Port, signature: Signature) -> InputSpec:
 
 
 def _unfit(code: str, message: str, signature: Signature) -> Invalid:
-    return Invalid(code, f"{message}. The model has {signature}", _HINT)
+    return Invalid(code, message, _HINT, signature.lines)

@@ -39,7 +39,8 @@ def _serve(asked: BinaryIO, answers: BinaryIO) -> None:
         if message["try_out"]:
             session.try_out()
     except Invalid as error:
-        wire.send(answers, {"error": [error.code, error.message, error.hint]})
+        problems = [each.model_dump() for each in error.problems]
+        wire.send(answers, {"error": [error.code, error.message, error.hint], "problems": problems})
         return
     except MemoryError:
         wire.send(answers, {"error": ["too_large", "the model needs more memory than there is", ""]})

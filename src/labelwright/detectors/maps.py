@@ -1,6 +1,6 @@
 """Regions from maps: masks and polygons in the picture from probabilities over a network's input.
 
-Hides where a map's cells lie in the picture, connected parts, and tracing outlines along the edges of pixels.
+Hides where a map's cells lie in the picture, and connected parts.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from labelwright.core.detector import DetectorSpec, Found, LogitsMap, Marks, Seen
 from labelwright.core.geometry import bounds, vertices
-from labelwright.core.mask import Pixels, decode, encode, rasterise
+from labelwright.core.mask import Pixels, encode, outline, rasterise
 from labelwright.core.shape import Box, Mask, Point, Polygon, RotatedBox, Size
 from labelwright.detectors.fit import Fit, sample
 
@@ -112,7 +112,7 @@ def drawn(shape: Box | Mask, marks: Marks, picture: Size, simplify_px: float = 1
         if marks == "mask":
             return shape
         if marks == "polygon":
-            return outline(decode(shape), simplify_px)
+            return _outline(shape, simplify_px)
         around = bounds(shape)
         assert around is not None
         shape = around
@@ -127,79 +127,20 @@ def drawn(shape: Box | Mask, marks: Marks, picture: Size, simplify_px: float = 1
             return rasterise(shape, picture)
 
 
-# --- outlines -------------------------------------------------------------------------------------------------------
-
-
-def outline(member: Pixels, simplify_px: float = 0.0) -> Polygon:
-    """The outline of pixels along their edges: one part for each connected part, with its holes.
-
-    Args:
-        member: (height, width), at least one pixel.
-        simplify_px: How far the outline may be moved to need fewer points.
-    """
-    n, labels = cv2.connectedComponents(member.astype(np.uint8), connectivity=4)
+def _outline(mask: Mask, simplify_px: float) -> Polygon:
+    """The outline of a mask, moved by at most `simplify_px` to need fewer points."""
+    exact = outline(mask)
+    assert exact is not None
     parts = []
-    for k in range(1, n):
-        rings = sorted(_rings(labels == k), key=lambda ring: -abs(_area(ring)))
-        outer = _simple(rings[0], simplify_px) or rings[0]
-        holes = [hole for ring in rings[1:] if (hole := _simple(ring, simplify_px))]
-        parts.append((tuple(outer), *(tuple(hole) for hole in holes)))
+    for outer, *holes in exact.parts:
+        kept = [short for hole in holes if (short := _simple(hole, simplify_px))]
+        parts.append((_simple(outer, simplify_px) or outer, *kept))
     return Polygon(parts=tuple(parts))
 
 
-def _rings(member: Pixels) -> list[list[Point]]:
-    """Closed chains along the edges between members and others, members to the right; corners only."""
-    padded = np.pad(member, 1)
-    steps: dict[tuple[int, int], list[tuple[int, int]]] = {}
-
-    def add(found: tuple[Array, ...], from_xy: tuple[int, int], to_xy: tuple[int, int]) -> None:
-        for y, x in zip(found[0].tolist(), found[1].tolist(), strict=True):
-            start = (x + from_xy[0], y + from_xy[1])
-            steps.setdefault(start, []).append((x + to_xy[0], y + to_xy[1]))
-
-    inside = padded[1:-1, 1:-1]
-    add(np.nonzero(inside & ~padded[:-2, 1:-1]), (0, 0), (1, 0))
-    add(np.nonzero(inside & ~padded[1:-1, 2:]), (1, 0), (1, 1))
-    add(np.nonzero(inside & ~padded[2:, 1:-1]), (1, 1), (0, 1))
-    add(np.nonzero(inside & ~padded[1:-1, :-2]), (0, 1), (0, 0))
-    rings = []
-    while steps:
-        # Not where two corners meet: there a chain would close too early.
-        start = at = next((point for point, ends in steps.items() if len(ends) == 1), next(iter(steps)))
-        chain: list[tuple[int, int]] = []
-        before = (0, 0)
-        while True:
-            ends = steps[at]
-            # Where two corners meet, the turn to the right stays with the same pixel.
-            right = (at[0] - before[1], at[1] + before[0])
-            to = right if len(ends) > 1 and right in ends else ends[0]
-            ends.remove(to)
-            if not ends:
-                del steps[at]
-            way = (to[0] - at[0], to[1] - at[1])
-            if way != before:
-                chain.append(at)
-            at, before = to, way
-            if at == start:
-                break
-        if len(chain) > 3 and (
-            chain[0][0] == chain[-1][0] == chain[1][0] or chain[0][1] == chain[-1][1] == chain[1][1]
-        ):
-            # It began in the middle of a straight edge.
-            chain = chain[1:]
-        rings.append([(float(x), float(y)) for x, y in chain])
-    return rings
-
-
-def _simple(ring: list[Point], simplify_px: float) -> list[Point]:
+def _simple(ring: tuple[Point, ...], simplify_px: float) -> tuple[Point, ...]:
     """The ring with fewer points; empty when nothing of it is left."""
     if simplify_px <= 0:
         return ring
     short = cv2.approxPolyDP(np.array(ring, np.float32).reshape(-1, 1, 2), simplify_px, True).reshape(-1, 2)
-    return [(float(x), float(y)) for x, y in short] if len(short) >= 3 else []
-
-
-def _area(ring: list[Point]) -> float:
-    points = np.asarray(ring)
-    x, y = points[:, 0], points[:, 1]
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    return tuple((float(x), float(y)) for x, y in short) if len(short) >= 3 else ()

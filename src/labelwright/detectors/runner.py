@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 import labelwright
 from labelwright.core.detector import DetectorSpec, Marks, Seen, Signature
 from labelwright.core.errors import Invalid, LabelwrightError
+from labelwright.core.problem import Problem
 from labelwright.detectors import wire
 from labelwright.detectors.fit import Bytes, place
 
@@ -82,7 +83,8 @@ class Runner:
             told = self._exchange(wanted, None, self._load_s)
             if "error" in told:
                 code, message, hint = (str(each) for each in told["error"])
-                raise Invalid(code, message, hint)
+                problems = [Problem.model_validate(each) for each in told.get("problems", ())]
+                raise Invalid(code, message, hint, problems)
             self.signature = Signature.model_validate(told["signature"])
             self.spec = DetectorSpec.model_validate(told["spec"])
         except (KeyError, ValueError, TypeError) as error:

@@ -85,8 +85,7 @@ class Session:
         (seen,) = self.see(grey, [fit], None)
         if seen.error:
             raise Invalid(
-                "bad_output", f"{seen.error}. The model has {self.signature}",
-                "compare output in the description with the model; docs/guides/detectors.md explains each layout",
+                "bad_output", seen.error, "docs/guides/detectors.md explains each layout", self.signature.lines
             )  # fmt: skip
 
     def see(self, placed: Bytes, fits: Sequence[Fit], marks: Marks | None) -> list[Seen]:

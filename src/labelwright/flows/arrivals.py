@@ -6,27 +6,31 @@ the order of the source, and never further ahead than a few files, so that memor
 
 import hashlib
 import itertools
+import tempfile
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from labelwright.core.errors import NotFound, TooLarge
 from labelwright.core.ports import Files
 from labelwright.core.problem import Problem
+from labelwright.core.project import Project
 from labelwright.core.shape import Size
 from labelwright.core.transfer import Incoming
+from labelwright.flows.models import privacy_of
 from labelwright.store import picture as pictures
 from labelwright.workbench import Workbench
 
 if TYPE_CHECKING:
-    from labelwright.media.files import Source
+    from labelwright.media.files import Source, Web
     from labelwright.media.pictures import Made
 
 MAX_IMAGE_BYTES = 2 * 2**30
+MAX_FETCHED_BYTES = 500_000_000
 AHEAD = 4
 """Files in the hands of each decoder, waiting ones included."""
 
@@ -71,6 +75,11 @@ def of_text(row: Incoming | Problem) -> Arrival | Problem:
     return Arrival(row, hashlib.sha256(row.text.encode()).hexdigest(), len(row.text), len(row.text))
 
 
+def is_address(where: str) -> bool:
+    """Whether this names something on another machine rather than a path."""
+    return "://" in where[:12]
+
+
 @contextmanager
 def files_at(workbench: Workbench, where: Path | str, name: str) -> Iterator["Source"]:
     """The files of an import, closed at the end.
@@ -80,14 +89,28 @@ def files_at(workbench: Workbench, where: Path | str, name: str) -> Iterator["So
     """
     from labelwright.media.files import open_files
 
-    def measure(file: BinaryIO) -> Size | None:
-        return workbench.pictures.size(file)
-
-    source = open_files(where, name, measure=measure, scratch=workbench.settings.home)
+    source = open_files(where, name, measure=workbench.pictures.size, scratch=workbench.settings.home)
     try:
         yield source
     finally:
         source.close()
+
+
+def on_the_web(workbench: Workbench, project: Project) -> "Web":
+    """Images by their addresses, as far as the project's privacy goes."""
+    from labelwright.media.files import Web
+
+    def fetch(url: str) -> BinaryIO:
+        file = tempfile.TemporaryFile(dir=workbench.settings.home)  # noqa: SIM115  the caller closes it
+        try:
+            workbench.pool.fetch(url, file, privacy=privacy_of(project), limit_bytes=MAX_FETCHED_BYTES)
+        except BaseException:
+            file.close()
+            raise
+        file.seek(0)
+        return cast(BinaryIO, file)
+
+    return Web(fetch, workbench.pictures.size)
 
 
 def of_images(

@@ -43,6 +43,9 @@ class Filter(Value):
 
 Order = Literal["id", "confidence"]
 
+MOST_IDS = 10_000
+"""What can be chosen at once; more is a job for the export or for rules."""
+
 
 class AssetRow(Value):
     """An asset in the table; its text is cut."""
@@ -60,6 +63,17 @@ class Page(Value):
 
     rows: list[AssetRow]
     next: str | None
+
+
+class Ids(Value):
+    """Assets of a filter.
+
+    Attributes:
+        more: Whether there are others that are not in here.
+    """
+
+    asset_ids: list[int]
+    more: bool
 
 
 class AssetView(Value):
@@ -110,6 +124,14 @@ def page(
             for row in found.rows
         ]
         return Page(rows=rows, next=found.next)
+
+
+def ids(workbench: Workbench, actor: Actor, project_id: int, wanted: Filter, order: Order) -> Ids:
+    """All assets of a filter by id, to do something with them at once; the first `MOST_IDS` of more."""
+    with workbench.store.read() as tx:
+        guard.project(tx, actor, project_id, "see_assets")
+        found = table.ids(tx, project_id, wanted.model_dump(exclude_none=True), order, MOST_IDS + 1)
+    return Ids(asset_ids=found[:MOST_IDS], more=len(found) > MOST_IDS)
 
 
 def _without_confidence(asset: Asset, withheld: bool) -> Asset:

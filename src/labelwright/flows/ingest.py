@@ -15,15 +15,17 @@ from typing import Any
 from pydantic import Field
 
 from labelwright.core.access import Actor
-from labelwright.core.errors import Invalid, NotFound
+from labelwright.core.errors import Invalid, NotFound, PrivacyRefused
 from labelwright.core.job import Job
 from labelwright.core.ontology import Ontology, with_colours
+from labelwright.core.ports import Files
 from labelwright.core.problem import Problem
 from labelwright.core.project import Modality, Project
 from labelwright.core.transfer import Incoming
 from labelwright.core.value import Value
 from labelwright.flows import guard
-from labelwright.flows.arrivals import Arrival, Quarantined, files_at, of_images, of_text
+from labelwright.flows.arrivals import Arrival, Quarantined, files_at, of_images, of_text, on_the_web
+from labelwright.flows.arrivals import is_address as is_address
 from labelwright.flows.jobs import Control, Report
 from labelwright.flows.storing import ImportOptions as ImportOptions
 from labelwright.flows.storing import Tally, store_chunk
@@ -32,11 +34,14 @@ from labelwright.formats import mapping as maps
 from labelwright.formats.edge import printable
 from labelwright.formats.registry import for_modality, head, image_questions, open_images, sniff_images
 from labelwright.store import history, jobs
+from labelwright.store import project as projects
 from labelwright.store import transfer as store
 from labelwright.store.db import Tx
 from labelwright.workbench import Workbench
 
 CHUNK = 2_000
+ADDRESSES = "image_addresses"
+"""The format whose images lie on the web and not in the source."""
 IMAGE_CHUNK, IMAGE_CHUNK_S = 500, 2.0
 MAX_UPLOAD_BYTES = 8 * 2**30
 PREVIEW_ROWS = 200
@@ -105,8 +110,11 @@ def format_of(workbench: Workbench, where: Path | str, name: str, modality: Moda
         modality: Of the project it is for; None when that is not known: images are looked for first.
 
     Raises:
+        NotFound: There is no such file.
         Invalid: It is none that can be read.
     """
+    if isinstance(where, Path) and not where.exists():
+        raise NotFound("no_file", f"there is no file {where}")
     if modality == "text" and isinstance(where, Path):
         return sniff(where, name)
     try:
@@ -303,6 +311,11 @@ def start_import_of_path(
     name = where.name if isinstance(where, Path) else where
     with workbench.store.read() as tx:
         project = guard.project(tx, actor, project_id, "import")
+    if isinstance(where, str) and project.settings.private and not where.startswith("memory://"):
+        raise PrivacyRefused(
+            "private_project", f"this project is private; nothing is fetched from {where[:100]}",
+            "download the files and import them from this machine",
+        )  # fmt: skip
     form = _fitting(workbench, where, name, form, project)
     if mapping is None and isinstance(where, Path):
         raw = head(where, name, form, None, PREVIEW_ROWS)[0] if _with_columns(form) else []
@@ -367,20 +380,30 @@ def _arriving(
 ) -> tuple[Iterator[Arrival | Problem], int | None, bool]:
     """What is still to be stored, how many rows there are in all where that is known, and whether they are images."""
     assert wanted.format is not None and job.project_id is not None
-    where, name = str(job.params["path"]), str(job.params["name"])
+    where, name = _where(job.params["path"]), str(job.params["name"])
     done = 0 if wanted.options.dry_run else int(job.cursor.get("read", 0))
     if not is_image_format(wanted.format):
-        texts = open_source(Path(where), name, wanted.format, wanted.mapping or Mapping())
+        assert isinstance(where, Path)
+        texts = open_source(where, name, wanted.format, wanted.mapping or Mapping())
         return map(of_text, itertools.islice(texts, done, None)), None, False
-    files = open_things.enter_context(
-        files_at(workbench, where if "://" in where[:12] else Path(where), name)
-    )
+    files = open_things.enter_context(files_at(workbench, where, name))
     rows = itertools.chain(files.problems, open_images(files, name, wanted.format))
     total = len(files.problems) + len(files.names()) if wanted.format == "images" else None
     # What a restart committed already is read again but neither opened nor decoded.
     rest = itertools.islice(rows, done, None)
-    arriving = of_images(workbench, files, rest, dry_run=wanted.options.dry_run)
+    lie_in: Files = files
+    if wanted.format == ADDRESSES:
+        with workbench.store.read() as tx:
+            project = projects.get(tx, job.project_id)
+        if project is None:
+            raise NotFound("no_project", "the project is in the trash")
+        lie_in = on_the_web(workbench, project)
+    arriving = of_images(workbench, lie_in, rest, dry_run=wanted.options.dry_run)
     return open_things.enter_context(closing(arriving)), total, True
+
+
+def _where(path: Any) -> Path | str:
+    return str(path) if is_address(str(path)) else Path(str(path))
 
 
 def _take(

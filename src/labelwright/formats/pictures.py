@@ -11,11 +11,17 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, get_args
 
+from pydantic import TypeAdapter, ValidationError
+
+from labelwright.core.answer import Region, RegionAnswer
 from labelwright.core.errors import Invalid, NotFound
+from labelwright.core.ontology import Label, RegionQuestion
 from labelwright.core.ports import Files
 from labelwright.core.problem import Problem, excerpt
+from labelwright.core.regions import check_regions, mend
+from labelwright.core.shape import Shape, ShapeKind, Size
 from labelwright.core.transfer import Incoming
 
 ENDINGS = frozenset(
@@ -57,14 +63,9 @@ def is_hidden(name: str) -> bool:
 class Images:
     """The images of a source by what label files call them."""
 
-    def __init__(self, files: Files, inside: Iterable[str] | None = None) -> None:
-        """Index them.
-
-        Args:
-            files: The source.
-            inside: Only these names; every image where None (masks are images too).
-        """
-        self.names = [name for name in (files.names() if inside is None else inside) if is_image(name)]
+    def __init__(self, names: Iterable[str]) -> None:
+        """Index the images among these files of a source (masks are images too)."""
+        self.names = [name for name in names if is_image(name)]
         self._exact = set(self.names)
         # Key -> name, or None where several files answer to it.
         self._by_tail: dict[str, str | None] = {}
@@ -164,6 +165,51 @@ def read_images(files: Files, name: str) -> Iterator[Incoming | Problem]:
             yield Incoming(each, "", external_id=each[-500:], image=each)
         elif not is_hidden(each):
             yield Problem(where=each[:300], code="no_image", message="no image by its name; it was left out")
+
+
+_ANY = RegionQuestion(id="any", name="any", shapes=get_args(ShapeKind), labels=(Label(id="any", name="any"),))
+_SHAPES: TypeAdapter[Shape] = TypeAdapter(Shape)
+
+
+def sound(
+    regions: list[dict[str, Any]], size: Size | None, where: str
+) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The regions whose shapes can be stored, and a problem for each of the others.
+
+    One bad shape would cost all answers of its question; a file with one must not lose the rest.
+
+    Args:
+        regions: As in `core.transfer.Opinion`.
+        size: (width, height) of the image; None when it is not known, and nothing but the form is checked.
+        where: Of the image, for the problems.
+    """
+    problems: list[Problem] = []
+    kept: list[dict[str, Any]] = []
+    checked: list[Region] = []
+    for i, region in enumerate(regions):
+        try:
+            shape = _SHAPES.validate_python(region["shape"])
+        except ValidationError as error:
+            message = f"{region['label']!r}: {error.errors()[0]['msg']}"
+            problems.append(
+                Problem(where=f"{where}/{region.get('id', i)}", code="bad_shape", message=message)
+            )
+            continue
+        kept.append(region)
+        checked.append(Region(id=f"{i}", label="any", shape=shape))
+    if size is None or not checked:
+        return kept, problems
+    answer, _ = mend(RegionAnswer(regions=tuple(checked)), size)
+    bad: dict[int, Problem] = {}
+    for problem in check_regions(_ANY, answer, size, complete=False):
+        _, number, *_ = [*problem.where.split("/"), ""]
+        if not number:
+            return [], [*problems, problem.under(where)]
+        bad.setdefault(int(number), problem)
+    for i, problem in bad.items():
+        message = f"{excerpt(kept[i]['label'])!r}: {problem.message}"
+        problems.append(Problem(where=f"{where}/{kept[i].get('id', i)}", code=problem.code, message=message))
+    return [region for i, region in enumerate(kept) if i not in bad], problems
 
 
 def questions_of(rows: Iterable[Incoming]) -> list[dict[str, Any]]:

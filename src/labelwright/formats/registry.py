@@ -18,10 +18,16 @@ from labelwright.core.project import Modality
 from labelwright.core.transfer import Incoming
 from labelwright.core.value import Value
 from labelwright.formats import (
+    addresses,
+    coco,
+    coco_export,
+    coco_panoptic,
     conll,
+    cvat,
     edge,
     label_studio,
     mapping,
+    masks,
     native,
     output,
     pictures,
@@ -29,6 +35,8 @@ from labelwright.formats import (
     tables,
     tabular,
     texts,
+    voc,
+    yolo,
 )
 
 
@@ -88,11 +96,56 @@ READERS = (
     Reader(name="conll", title="CoNLL-2003", extensions=(".conll", ".iob", ".iob2", ".bio"), columns=False),
     Reader(name="txt", title="A zip or folder of .txt files", extensions=(".zip",), columns=False),
     Reader(name="label_studio", title="Label Studio JSON", extensions=(), columns=False),
-    Reader(name="labelwright", title="Labelwright JSON lines", extensions=(), columns=False),
+    Reader(
+        name="labelwright",
+        title="Labelwright JSON lines",
+        extensions=(),
+        columns=False,
+        modalities=("text", "image"),
+    ),
+    Reader(
+        name="coco",
+        title="COCO (instances, key points, results, panoptic)",
+        extensions=(),
+        columns=False,
+        modalities=("image",),
+    ),
+    Reader(
+        name="instance_masks",
+        title="Instance masks (PNG)",
+        extensions=(),
+        columns=False,
+        modalities=("image",),
+    ),
+    Reader(
+        name="semantic_masks",
+        title="Semantic masks (PNG)",
+        extensions=(),
+        columns=False,
+        modalities=("image",),
+    ),
+    Reader(name="yolo", title="YOLO", extensions=(), columns=False, modalities=("image",)),
+    Reader(name="voc", title="Pascal VOC", extensions=(), columns=False, modalities=("image",)),
+    Reader(name="cvat", title="CVAT for images", extensions=(), columns=False, modalities=("image",)),
     Reader(name="images", title="Images", extensions=(), columns=False, modalities=("image",)),
+    Reader(
+        name="image_addresses",
+        title="A list of image addresses (.txt, .csv, .tsv)",
+        extensions=(),
+        columns=False,
+        modalities=("image",),
+    ),
 )
 _IMAGE_READERS: dict[str, ImageReader] = {
+    "labelwright": ImageReader(native.recognises, native.read_images, native.questions),
     # In the order in which a source is tried; whatever is none of them is a source of plain images.
+    "cvat": ImageReader(cvat.recognises, cvat.read, cvat.questions),
+    "voc": ImageReader(voc.recognises, voc.read),
+    "yolo": ImageReader(yolo.recognises, yolo.read, yolo.questions),
+    "instance_masks": ImageReader(masks.recognises_instances, masks.read_instances),
+    "coco": ImageReader(coco.recognises, coco.read, coco.questions),
+    "semantic_masks": ImageReader(masks.recognises_semantic, masks.read_semantic, masks.semantic_questions),
+    "image_addresses": ImageReader(addresses.is_list, addresses.read),
     "images": ImageReader(pictures.has_images, pictures.read_images),
 }
 WRITERS = (
@@ -128,6 +181,53 @@ WRITERS = (
         needs="pip install 'labelwright[parquet]'",
         notes="Typed features; labels in ontology order.",
     ),
+    Writer(
+        name="coco",
+        title="COCO (instances, key points)",
+        notes="Boxes, polygons, masks, key points; what models say as a results file.",
+        modalities=("image",),
+    ),
+    Writer(
+        name="coco_panoptic",
+        title="COCO panoptic",
+        notes="A PNG per image; every pixel belongs to the uppermost region.",
+        modalities=("image",),
+    ),
+    Writer(
+        name="semantic_masks",
+        title="Semantic masks (PNG)",
+        notes="The number of a label per pixel; 255 is ignored.",
+        modalities=("image",),
+    ),
+    Writer(
+        name="instance_masks",
+        title="Instance masks (PNG)",
+        notes="The number of a region per pixel, 16 bits, with a table.",
+        modalities=("image",),
+    ),
+    Writer(
+        name="yolo", title="YOLO detect", notes="Boxes, as Ultralytics wants them.", modalities=("image",)
+    ),
+    Writer(
+        name="yolo_segment",
+        title="YOLO segment",
+        notes="One outline per thing; holes and parts tied together.",
+        modalities=("image",),
+    ),
+    Writer(name="yolo_pose", title="YOLO pose", notes="Boxes with key points.", modalities=("image",)),
+    Writer(name="yolo_obb", title="YOLO OBB", notes="Rotated boxes by their corners.", modalities=("image",)),
+    Writer(
+        name="voc",
+        title="Pascal VOC",
+        notes="Boxes in whole pixels that count from 1.",
+        modalities=("image",),
+    ),
+    Writer(
+        name="cvat",
+        title="CVAT for images 1.1",
+        notes="All shapes, attributes, z-order.",
+        modalities=("image",),
+    ),
 )
 _WRITE: dict[str, output.Write] = {
     "labelwright": native.write,
@@ -136,6 +236,16 @@ _WRITE: dict[str, output.Write] = {
     "spacy": spacy_docbin.write,
     "label_studio": label_studio.write,
     "parquet": tables.write_parquet,
+    "coco": coco_export.write,
+    "coco_panoptic": coco_panoptic.write,
+    "semantic_masks": masks.write_semantic,
+    "instance_masks": masks.write_instances,
+    "yolo": yolo.write_detect,
+    "yolo_segment": yolo.write_segment,
+    "yolo_pose": yolo.write_pose,
+    "yolo_obb": yolo.write_obb,
+    "voc": voc.write,
+    "cvat": cvat.write,
 }
 
 
@@ -150,6 +260,11 @@ def writer(name: str) -> output.Write:
             "unknown_format", f"there is no export format {name!r}", f"formats: {', '.join(_WRITE)}"
         )
     return _WRITE[name]
+
+
+def holds_everybody(name: str) -> bool:
+    """Whether an export format holds the answers of every person."""
+    return any(each.name == name and each.everybody for each in WRITERS)
 
 
 def for_modality(modality: Modality) -> tuple[tuple[Reader, ...], tuple[Writer, ...]]:

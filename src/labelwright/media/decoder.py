@@ -144,9 +144,9 @@ class Decoded:
         self.notes: list[str] = []
         self.kind = str(image.format)
         self.icc: bytes | None = image.info.get("icc_profile")
+        bits = _bits(image)  # before anything closes the file
         turned = _orientation(image)
         frames = int(getattr(image, "n_frames", 1))
-        bits = _bits(image)
         try:
             image.load()
         except MemoryError:

@@ -11,7 +11,7 @@ import stat
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, Protocol, cast
 
@@ -352,22 +352,40 @@ def _decompressor(path: Path) -> IO[bytes] | None:
     return None
 
 
-class Addresses(_Listed):
-    """Files on the web, each fetched when it is opened; a name is the address without its scheme."""
+class Web:
+    """Files by their addresses on the web, each fetched when it is opened, through the one way out."""
 
-    def __init__(self, urls: Iterable[str], fetch: Fetch, measure: Measure) -> None:
-        """List them; nothing is fetched yet."""
-        super().__init__(measure)
-        self._fetch = fetch
-        for url in urls:
-            bare = url.partition("://")[2].partition("#")[0]
-            path, _, query = bare.partition("?")
-            parts = [part for part in path.split("/") if part not in ("", ".", "..")]
-            self._add("/".join(parts) + (f"?{query}" if query else ""), url)
+    problems: Sequence[Problem] = ()
 
-    def _open(self, name: str, key: Any) -> BinaryIO:
-        del name
-        return self._fetch(key)
+    def __init__(self, fetch: Fetch, measure: Measure) -> None:
+        """Nothing is fetched yet."""
+        self._fetch, self._measure = fetch, measure
+
+    def names(self) -> Sequence[str]:
+        """None: an address is known to whoever asks for it."""
+        return ()
+
+    def open(self, name: str) -> BinaryIO:
+        """The content of an address.
+
+        Raises:
+            NotFound: It cannot be had.
+        """
+        try:
+            return self._fetch(name)
+        except LabelwrightError as error:
+            raise NotFound(error.code, error.message, error.hint) from None
+
+    def dimensions(self, name: str) -> Size | None:
+        """(width, height) of an image in pixels, upright; None when it is none."""
+        try:
+            with self.open(name) as file:
+                return self._measure(file)
+        except (NotFound, OSError):
+            return None
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class Cloud(_Listed):
@@ -411,11 +429,6 @@ class Cloud(_Listed):
             return cast(BinaryIO, self._fs.open(key, "rb"))
         except Exception as error:
             raise OSError(type(error).__name__) from None
-
-
-def is_address(where: str) -> bool:
-    """Whether this names something on another machine rather than a path."""
-    return "://" in where[:12]
 
 
 def open_files(where: Path | str, name: str, *, measure: Measure, scratch: Path) -> Source:

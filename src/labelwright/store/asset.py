@@ -283,6 +283,20 @@ def get(tx: Tx, project_id: int, asset_id: int) -> Asset | None:
     return None if found is None or found.project_id != project_id else found
 
 
+def ids_in(tx: Tx, project_id: int, asset_ids: Sequence[int]) -> set[int]:
+    """Which of these are assets of the project."""
+    a = t.asset.c
+    rows = tx.execute(sa.select(a.id).where(a.project_id == project_id, a.id.in_(list(asset_ids))))
+    return set(rows.scalars())
+
+
+def drawn_for_audit(tx: Tx, asset_ids: Sequence[int]) -> set[int]:
+    """Which of these were drawn at random for somebody to look at."""
+    a = t.asset.c
+    rows = tx.execute(sa.select(a.id).where(a.id.in_(list(asset_ids)), a.audit_above.is_not(None)))
+    return set(rows.scalars())
+
+
 def get_many(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Asset]:
     """Assets with content by id; ids that do not exist are left out."""
     rows = tx.execute(_WITH_CONTENT, {"keys": list(asset_ids)})

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from labelwright.core.annotation import Annotation
-from labelwright.core.answer import Answers
+from labelwright.core.answer import Answers, same_meaning
 from labelwright.core.problem import Problem
 from labelwright.core.transfer import Outgoing
 from labelwright.store import table, work
@@ -86,6 +86,18 @@ def set_gold(tx: Tx, project_id: int, asset_id: int, answers: Answers, at: datet
     return not known
 
 
+def gold_among(tx: Tx, asset_ids: Sequence[int]) -> set[int]:
+    """Which of these have trusted answers."""
+    rows = tx.execute(sa.select(t.gold.c.asset_id).where(t.gold.c.asset_id.in_(list(asset_ids))))
+    return set(rows.scalars())
+
+
+def drop_gold(tx: Tx, asset_ids: Sequence[int]) -> None:
+    """Forget the trusted answers of these assets."""
+    tx.execute(t.gold.delete().where(t.gold.c.asset_id.in_(list(asset_ids))))
+    tx.execute(t.asset.update().where(t.asset.c.id.in_(list(asset_ids))).values(gold=False))
+
+
 def add_problems(
     tx: Tx, job_id: int, problems: Iterable[Problem], kept: Mapping[Problem, str] | None = None
 ) -> None:
@@ -123,7 +135,13 @@ def count(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> int:
 
 
 def outgoing(
-    tx: Tx, project_id: int, wanted: Mapping[str, Any], which: str, names: Mapping[int, str], chunk: int = 500
+    tx: Tx,
+    project_id: int,
+    wanted: Mapping[str, Any],
+    which: str,
+    names: Mapping[int, str],
+    chunk: int = 500,
+    author_id: int | None = None,
 ) -> Iterator[Outgoing]:
     """Assets of a filter by id, with everything that is exported of them; memory stays that of one chunk.
 
@@ -134,6 +152,7 @@ def outgoing(
         which: `latest` or `majority`: whose answers a one-answer format writes.
         names: Author id -> name.
         chunk: Assets read at a time.
+        author_id: Only what this person answered, as if nobody else had; None for everybody.
     """
     last = 0
     query = (
@@ -159,7 +178,9 @@ def outgoing(
             )
         }
         for row in rows:
-            mine = tuple(annotations.get(row.id, ()))
+            mine = tuple(a for a in annotations.get(row.id, ()) if author_id in (None, a.author_id))
+            if author_id is not None and not mine:
+                continue
             prediction = predictions.get(row.id)
             chosen = _chosen(mine, which)
             yield Outgoing(
@@ -178,7 +199,45 @@ def _chosen(annotations: Sequence[Annotation], which: str) -> Answers | None:
         return None
     if which != "majority":
         return annotations[-1].answers
-    # Per whole set of answers: the most frequent one, the later one where two are equally frequent.
-    keys = [a.answers.model_dump_json() for a in annotations]
-    best = max(range(len(keys)), key=lambda i: (keys.count(keys[i]), i))
-    return annotations[best].answers
+    # Per whole set of answers: the most frequent one, the later one where two are equally frequent. Nobody draws a box
+    # twice with the same numbers, so what counts is whether two sets say the same.
+    sets = [a.answers for a in annotations]
+    votes = [sum(_same(one, other) for other in sets) for one in sets]
+    best = max(range(len(sets)), key=lambda i: (votes[i], i))
+    return sets[best]
+
+
+def _same(one: Answers, other: Answers) -> bool:
+    if one is other:
+        return True
+    return one.root.keys() == other.root.keys() and all(
+        same_meaning(answer, other.get(question_id)) for question_id, answer in one.items()
+    )
+
+
+def _of_filter(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> Any:
+    return (
+        sa.select(t.asset.c.id)
+        .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
+        .where(*table.conditions(tx, project_id, wanted))
+    )
+
+
+def authors(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> dict[int, int]:
+    """Who answered assets of a filter: author id -> how many of them."""
+    rows = tx.execute(
+        sa.select(t.annotation.c.author_id, sa.func.count())
+        .where(
+            t.annotation.c.asset_id.in_(_of_filter(tx, project_id, wanted)), t.annotation.c.counts.is_(True)
+        )
+        .group_by(t.annotation.c.author_id)
+        .order_by(t.annotation.c.author_id)
+    )
+    return {int(author): int(n) for author, n in rows}
+
+
+def unanswered(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> int:
+    """How many assets of a filter no person answered."""
+    answered = sa.select(t.annotation.c.asset_id).where(t.annotation.c.counts.is_(True))
+    found = _of_filter(tx, project_id, wanted).where(t.asset.c.id.not_in(answered)).subquery()
+    return int(tx.execute(sa.select(sa.func.count()).select_from(found)).scalar_one())

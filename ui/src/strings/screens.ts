@@ -142,7 +142,7 @@ export const screens = {
   ontology: {
     guideline: "Guideline for people and for the prompt",
     add: "Add a question",
-    kinds: { choice: "One label", choices: "Several labels", rating: "Rating", boolean: "Yes / no", number: "Number", text: "Free text", span: "Mark text", relation: "Relation between marks" },
+    kinds: { choice: "One label", choices: "Several labels", rating: "Rating", boolean: "Yes / no", number: "Number", text: "Free text", span: "Mark text", region: "Mark objects", relation: "Relation between marks" },
     name: "Question",
     instruction: "Instruction",
     labels: "Labels",
@@ -163,7 +163,7 @@ export const screens = {
     relationTo: "To marks of",
     relationLabels: "with these labels",
     anyLabel: "any",
-    relationNeedsSpans: "A relation joins marks of an earlier question: put one that marks text before it.",
+    relationNeedsMarks: "A relation joins marks of an earlier question: put one that marks something before it.",
     linkedTo: "Marks are linked to",
     linkedToNone: "nothing",
     listNamed: "{name} ({n} entities)",

@@ -3,6 +3,7 @@
  * the one before. Parts that did not change are the same objects, so that a difference is found without comparing points.
  */
 import type { Point, Region, Shape } from "../types";
+import type { MaskTiles } from "./tiles";
 
 /** Size of the upright image in pixels. */
 export interface Extent {
@@ -19,6 +20,21 @@ export interface Drawn {
   readonly locked: boolean;
   /** Pairs of positions in its points, for skeletons. */
   readonly edges: readonly (readonly [number, number])[];
+  /** Written beside the shape where there is room for it: the name of its label. */
+  readonly tag?: string;
+  /** Lines over the fill, so that labels beyond the palette differ in more than colour; see `hatchOf`. */
+  readonly hatch?: Hatch;
+}
+
+/** Nothing, lines at 0, 45, 90 or 135 degrees, or dots. */
+export type Hatch = "none" | "level" | "rising" | "upright" | "falling" | "dots";
+
+const HATCHES: readonly Hatch[] = ["level", "rising", "upright", "falling", "dots"];
+
+/** The hatch of the n-th label (from 0) of a question, when the palette has `colours`: none while colours are not used twice. */
+export function hatchOf(position: number, colours = 12): Hatch {
+  const round = Math.floor(position / colours);
+  return round === 0 ? "none" : (HATCHES[(round - 1) % HATCHES.length] as Hatch);
 }
 
 /** Something that changes while the hand moves: drawn on a layer of its own, so that nothing else is painted again. */
@@ -32,6 +48,8 @@ export interface Active {
   readonly crosshair: Point | null;
   /** Circle of the brush, radius in image pixels. */
   readonly brush: { readonly at: Point; readonly radius: number; readonly erase: boolean } | null;
+  /** A mask while it is painted; with the id of a region it stands in for that one. */
+  readonly painted?: { readonly id: string | null; readonly tiles: MaskTiles; readonly colour: string } | null;
 }
 
 export interface Scene {
