@@ -220,6 +220,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/asset-ids": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Asset Ids
+         * @description All assets of a filter by id, up to 10,000, to do something with them at once.
+         */
+        get: operations["list_asset_ids"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/assets": {
         parameters: {
             query?: never;
@@ -438,6 +458,26 @@ export interface paths {
          * @description Set an asset aside.
          */
         post: operations["skip"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Act On Assets
+         * @description Do one thing to up to 500 assets in one transaction; `changed` is what the opposite action takes back.
+         */
+        post: operations["act_on_assets"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1676,6 +1716,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/starters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Starters
+         * @description Ready sets of questions to start a project from.
+         */
+        get: operations["list_starters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tokens": {
         parameters: {
             query?: never;
@@ -2374,6 +2434,35 @@ export interface components {
              * @default scores
              */
             scores: string;
+        };
+        /**
+         * BulkDone
+         * @description What came of it.
+         *
+         *     Attributes:
+         *         changed: Assets the action changed, in the order in which they were named.
+         *         left_out: Reason -> how many were left out for it.
+         */
+        BulkDone: {
+            /** Changed */
+            changed: number[];
+            /** Left Out */
+            left_out: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * BulkWanted
+         * @description An action, and the assets it is meant for; an asset named twice counts once.
+         */
+        BulkWanted: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "accept" | "take_back" | "skip" | "unskip" | "release" | "gold" | "not_gold";
+            /** Asset Ids */
+            asset_ids: number[];
         };
         /**
          * CacheSize
@@ -3262,7 +3351,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "project_created" | "settings_changed" | "ontology_changed" | "knowledge_added" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "detector_changed" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
+            kind: "project_created" | "settings_changed" | "ontology_changed" | "knowledge_added" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "unskipped" | "released" | "gold_marked" | "gold_unmarked" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "detector_changed" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
             /** Project Id */
             project_id: number | null;
             /** User Id */
@@ -3301,12 +3390,20 @@ export interface components {
          * @description An export as asked for.
          *
          *     Attributes:
-         *         which: Whose answers a format writes that holds one set per asset: the `latest` submission, or the `majority`
-         *             (most frequent whole set; the later of two equally frequent ones).
+         *         which: Whose answers a format writes that holds one set per asset: the `latest` submission; the `majority` (the
+         *             whole set that most people share by `core.answer.same_meaning`, as the last of them gave it; the later of
+         *             two equally frequent ones); or `each` person's, in a folder `people/<name>` of their own.
          *         include: `all` assets, those `answered` by a person or a model, those `labelled` by people, or those
          *             `trusted`: labelled by people, or accepted from a model by rule.
+         *         asset_ids: Only these, of what the filter finds; all of it when empty.
+         *         with_images: Whether the images lie beside their labels, byte for byte as they came.
          */
         ExportWanted: {
+            /**
+             * Asset Ids
+             * @default []
+             */
+            asset_ids: number[];
             /**
              * @default {
              *       "text": ""
@@ -3326,7 +3423,12 @@ export interface components {
              * @default latest
              * @enum {string}
              */
-            which: "latest" | "majority";
+            which: "latest" | "majority" | "each";
+            /**
+             * With Images
+             * @default false
+             */
+            with_images: boolean;
         };
         /**
          * FailedAsset
@@ -3699,6 +3801,19 @@ export interface components {
             next: number | null;
             /** Rows */
             rows: components["schemas"]["Event"][];
+        };
+        /**
+         * Ids
+         * @description Assets of a filter.
+         *
+         *     Attributes:
+         *         more: Whether there are others that are not in here.
+         */
+        Ids: {
+            /** Asset Ids */
+            asset_ids: number[];
+            /** More */
+            more: boolean;
         };
         /**
          * ImportOptions
@@ -6477,6 +6592,30 @@ export interface components {
             retired: boolean;
         };
         /**
+         * Starter
+         * @description Questions that fit a common task.
+         *
+         *     Attributes:
+         *         name: Short name for the command line.
+         *         title: What it is for.
+         *         description: One sentence more.
+         *         ontology: To be changed before a project is made of it.
+         */
+        Starter: {
+            /** Description */
+            description: string;
+            /**
+             * Modality
+             * @enum {string}
+             */
+            modality: "text" | "image" | "video";
+            /** Name */
+            name: string;
+            ontology: components["schemas"]["Ontology"];
+            /** Title */
+            title: string;
+        };
+        /**
          * Step
          * @description One threshold, and what is known of the answers from it on.
          *
@@ -7480,6 +7619,49 @@ export interface operations {
             };
         };
     };
+    list_asset_ids: {
+        parameters: {
+            query?: {
+                status?: ("new" | "predicted" | "accepted" | "in_progress" | "labelled" | "skipped") | null;
+                label?: string | null;
+                confidence_below?: number | null;
+                confidence_above?: number | null;
+                text?: string;
+                flag?: ("instructions" | "role_marks" | "invisible" | "mixed_scripts") | "any" | null;
+                batch?: number | null;
+                author_id?: number | null;
+                gold?: boolean | null;
+                model_vs_human?: ("changed" | "kept") | null;
+                order?: "id" | "confidence";
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ids"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_assets: {
         parameters: {
             query?: {
@@ -7867,6 +8049,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Skipped"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    act_on_assets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkDone"];
                 };
             };
             /** @description Validation Error */
@@ -10218,6 +10435,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    list_starters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Starter"][];
+                };
             };
         };
     };
