@@ -3,6 +3,7 @@
 Hides how label names, ids and synonyms of foreign files become ids of the ontology.
 """
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -27,6 +28,7 @@ from labelwright.core.asset import Asset, Metadata
 from labelwright.core.conform import conform
 from labelwright.core.ontology import (
     PATH_SEPARATOR,
+    Attribute,
     ChoiceQuestion,
     Label,
     LabelledQuestion,
@@ -357,11 +359,25 @@ def _attributes(label: Label, given: Any, where: str, problems: list[Problem]) -
         wanted = str(named).strip().casefold()
         asked = [a for a in label.attributes if wanted in (a.id.casefold(), a.name.casefold())]
         if len(asked) == 1:
-            found[asked[0].id] = value
+            found[asked[0].id] = _typed(asked[0], value)
         else:
             message = f"{excerpt(named)!r} is not asked of {label.name!r}; the region is kept without it"
             problems.append(Problem(where=f"{where}/attributes", code="unknown_attribute", message=message))
     return found
+
+
+def _typed(attribute: Attribute, value: Any) -> Any:
+    """A value as its attribute has it: files that hold only texts write `true` and `4`."""
+    word = value.strip().casefold() if isinstance(value, str) else ""
+    if attribute.type == "boolean" and word in ("true", "yes", "1", "false", "no", "0"):
+        return word in ("true", "yes", "1")
+    if attribute.type in ("integer", "number") and word:
+        try:
+            number = float(word)
+        except ValueError:
+            return value
+        return value if not math.isfinite(number) else int(number) if number.is_integer() else number
+    return value
 
 
 def _relation(question: RelationQuestion, value: Any, i: int) -> Relation:
