@@ -66,7 +66,7 @@ def import_file(
     home: Home = None,
     database: Database = None,
 ) -> None:
-    """Import a file into a project. Importing the same file again changes nothing."""
+    """Import a file, folder, archive or bucket into a project. Importing the same again changes nothing."""
     from labelwright.flows import ingest
     from labelwright.formats import mapping as maps
     from labelwright.formats.registry import READERS, head
@@ -112,9 +112,15 @@ def export_project(
     project: ProjectName,
     target: Annotated[Path, typer.Argument(help="Zip file to write.")],
     form: Annotated[
-        str, typer.Option("--format", help="labelwright, csv, conll, spacy, label_studio, parquet; for images coco, coco_panoptic, semantic_masks, ...")
+        str,
+        typer.Option(
+            "--format",
+            help="labelwright, csv, conll, spacy, label_studio, parquet; for images coco, coco_panoptic, semantic_masks, ...",
+        ),
     ] = "labelwright",
-    which: Annotated[str, typer.Option("--which", help="latest, majority, or each person's apart.")] = "latest",
+    which: Annotated[
+        str, typer.Option("--which", help="latest, majority, or each person's apart.")
+    ] = "latest",
     include: Annotated[
         str,
         typer.Option(
