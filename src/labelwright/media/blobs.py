@@ -4,18 +4,21 @@ Hides where and how they lie on disk. A foreign file name is never used as a pat
 of the folder is always safe.
 """
 
+import contextlib
 import ctypes
 import hashlib
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 from labelwright.core.errors import NotFound, StorageFull, TooLarge
 
+LEFT_BEHIND_S = 86_400.0
 _NAME = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -27,6 +30,7 @@ class Blobs:
         self.folder = folder
         self.reserve_bytes = reserve_bytes
         folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
 
     def put(
         self, chunks: Iterable[bytes], *, limit_bytes: int | None = None, durable: bool = True
@@ -86,6 +90,13 @@ class Blobs:
                 os.close(handle)
         for folder in {path.parent for path in paths}:
             _sync_folder(folder)
+
+    def _sweep(self) -> None:
+        """Remove what writers left behind that died more than a day ago."""
+        for each in self.folder.glob("incoming-*"):
+            with contextlib.suppress(OSError):
+                if each.stat().st_mtime < time.time() - LEFT_BEHIND_S:
+                    shutil.rmtree(each) if each.is_dir() else each.unlink()
 
     def _place(self, file: Path, name: str) -> Path:
         target = self._path(name)

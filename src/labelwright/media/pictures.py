@@ -254,6 +254,7 @@ class Pictures:
                 child = _Child(self._blobs.folder)
                 with self._lock:
                     self._living.add(child)
+            child.folder.mkdir(exist_ok=True)  # another process may have taken it for a leftover
             yield child
         finally:
             if child is not None and child.broken:
