@@ -172,7 +172,15 @@ def main() -> None:
         seconds, cpu = time.perf_counter() - started, time.process_time() - started_cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(
-            json.dumps({"rows": rows, "seconds": seconds, "peak_mb": peak / 1024, "before_mb": before / 1024})
+            json.dumps(
+                {
+                    "rows": rows,
+                    "seconds": seconds,
+                    "cpu": cpu,
+                    "peak_mb": peak / 1024,
+                    "before_mb": before / 1024,
+                }
+            )
         )
         return
     with tempfile.TemporaryDirectory() as name:
