@@ -328,6 +328,11 @@ def for_modality(modality: Modality) -> tuple[tuple[Reader, ...], tuple[Writer, 
     )
 
 
+def holds_images(files: Files, form: str) -> bool:
+    """Whether a source of a format that can hold texts and images holds images."""
+    return form in _IMAGE_READERS and _IMAGE_READERS[form].recognises(files)
+
+
 def sniff_images(files: Files, name: str) -> str:
     """The format of a source of images.
 
