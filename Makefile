@@ -20,7 +20,7 @@ test: .venv/installed-dev $(NODE_MODULES)
 	$(MAKE) --no-print-directory lint
 	$(UI) npm test
 	$(UI) build
-	$(BIN)/pytest -n auto --maxprocesses 4
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 lint: .venv/installed-dev $(NODE_MODULES)
 	$(BIN)/ruff check .

@@ -84,10 +84,17 @@ class Figures:
         ]
 
 
-def measure(shared: Path, home: Path, database_url: str | None = None, *, batch_size: int = 500) -> Figures:
-    """Do the loop in `home`; `shared` is the folder with `data/`."""
+def measure(
+    shared: Path,
+    home: Path,
+    database_url: str | None = None,
+    *,
+    batch_size: int = 500,
+    most: int | None = None,
+) -> Figures:
+    """Do the loop in `home` on all reviews, or the first `most`; `shared` is the folder with `data/`."""
     with gzip.open(shared / "data/text/imdb.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
+        rows = [json.loads(line) for line in lines][:most]
     truth = {row["id"]: row["label"] for row in rows}
     bench = open_workbench(Settings.read(home, {}, database_url=database_url, reserve_mb=0))
     try:

@@ -26,6 +26,7 @@ class Settings(Value):
         behind_tls: A proxy in front ends TLS; cookies are then marked Secure.
         workers: Background threads in this process; 0 leaves jobs to `labelwright worker`.
         reserve_mb: Imports stop when less disk space than this is left, so that submits still work.
+        max_megapixels: Images that claim to be larger are refused before they are decoded.
         cache_mb: Size of the cache of models' replies; 0 turns it off.
     """
 
@@ -37,6 +38,7 @@ class Settings(Value):
     behind_tls: bool = False
     workers: int = Field(default=2, ge=0, le=64)
     reserve_mb: int = Field(default=200, ge=0)
+    max_megapixels: int = Field(default=400, ge=1, le=4_000)
     cache_mb: int = Field(default=500, ge=0, le=1_000_000)
 
     @classmethod
@@ -49,7 +51,7 @@ class Settings(Value):
             "home": home,
             "database_url": environ.get("LABELWRIGHT_DATABASE_URL") or f"sqlite:///{home / 'labelwright.db'}",
         }
-        for name in ("host", "port", "workers", "reserve_mb", "cache_mb", "behind_tls"):
+        for name in ("host", "port", "workers", "reserve_mb", "cache_mb", "max_megapixels", "behind_tls"):
             if environ.get(f"LABELWRIGHT_{name.upper()}"):
                 values[name] = environ[f"LABELWRIGHT_{name.upper()}"]
         if environ.get("LABELWRIGHT_HOST_NAMES"):

@@ -4,6 +4,7 @@ Flows get a `Workbench` as their first argument and reach the world only through
 """
 
 import secrets as _secrets
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from labelwright.settings import Settings
 from labelwright.store.db import Store
 
 if TYPE_CHECKING:
+    from labelwright.detectors import Runners
+    from labelwright.media.pictures import Pictures
     from labelwright.providers.pool import Pool
 
 
@@ -36,6 +39,9 @@ class Workbench:
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
     """What flows worked out and would work out again the same; may be emptied at any time."""
     _pool: "Pool | None" = field(default=None, repr=False)
+    _runners: "Runners | None" = field(default=None, repr=False)
+    _pictures: "Pictures | None" = field(default=None, repr=False)
+    _making: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def pool(self) -> "Pool":
@@ -46,6 +52,26 @@ class Workbench:
             self._pool = Pool()
         return self._pool
 
+    @property
+    def runners(self) -> "Runners":
+        """Detectors at work; made when first needed."""
+        with self._making:
+            if self._runners is None:
+                from labelwright.detectors import Runners
+
+                self._runners = Runners()
+            return self._runners
+
+    @property
+    def pictures(self) -> "Pictures":
+        """Images and their decoding; made when first needed."""
+        with self._making:
+            if self._pictures is None:
+                from labelwright.media.pictures import Pictures
+
+                self._pictures = Pictures(self.blobs, max_pixels=self.settings.max_megapixels * 1_000_000)
+            return self._pictures
+
     def now(self) -> datetime:
         """The time, in UTC."""
         return self.clock()
@@ -54,6 +80,10 @@ class Workbench:
         """Close what was opened."""
         if self._pool is not None:
             self._pool.close()
+        if self._runners is not None:
+            self._runners.close()
+        if self._pictures is not None:
+            self._pictures.close()
         self.store.close()
 
 

@@ -1,7 +1,7 @@
 """Laws of `conform`: good answers have no problems, each kind of damage is reported at its path."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelwright.core.answer import (
@@ -26,7 +26,7 @@ from labelwright.core.ontology import (
     SpanQuestion,
     TextQuestion,
 )
-from tests.strategies import answers_for, ontologies, texts
+from tests.strategies import answers_for, ontologies, sizes, texts
 
 YES_NO = (Label(id="yes", name="Yes"), Label(id="no", name="No"), Label(id="old", name="Old", retired=True))
 ONTOLOGY = Ontology(
@@ -81,6 +81,16 @@ def test_partial_answers_have_no_problems_where_completeness_is_not_asked(data: 
     ontology, text = data.draw(ontologies()), data.draw(texts)
     answers = data.draw(answers_for(ontology, len(text), complete=False))
     assert conform(ontology, answers, len(text), complete=False) == []
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_generated_answers_to_an_image_have_no_problems(data: st.DataObject) -> None:
+    ontology, size = data.draw(ontologies("image")), data.draw(sizes)
+    answers = data.draw(answers_for(ontology, size))
+    assert conform(ontology, answers, size) == []
+    fewer = data.draw(answers_for(ontology, size, complete=False))
+    assert conform(ontology, fewer, size, complete=False) == []
 
 
 def span(start: int, end: int, label: str = "yes", key: str = "s") -> Span:

@@ -79,6 +79,8 @@ def test_after_twenty_messages_the_rest_is_prelabelled_and_better_than_chance(
 def test_the_tagger_finds_more_names_the_more_notes_are_labelled(sqlite_workbench: Workbench) -> None:
     ana = add_person(sqlite_workbench, is_admin=True)
     project = make_demo(sqlite_workbench, ana)[1]
+    # Every training costs a second; the two that are looked at are enough.
+    setup.change_project(sqlite_workbench, ana, project.id, settings={"learn_every": 20})
     spans = _entities()
     truth = {key: Answers.of({"entities": answer}) for key, answer in spans.items()}
     scores = []

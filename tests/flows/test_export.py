@@ -14,12 +14,12 @@ from labelwright.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from labelwright.core.job import Job
 from labelwright.core.project import Project, ProjectSettings
 from labelwright.flows import annotate, export, ingest, jobs, people
-from labelwright.formats import WRITERS
+from labelwright.formats.registry import for_modality
 from labelwright.store import transfer as store
 from labelwright.workbench import Workbench
 from tests.factories import NEGATIVE, POSITIVE, add_assets, add_person, add_project, predict, submission
 
-FORMATS = [writer.name for writer in WRITERS]
+FORMATS = [writer.name for writer in for_modality("text")[1]]
 
 
 def take_out(bench: Workbench, actor: Actor, project: Project, form: str, **more: object) -> tuple[Job, Path]:

@@ -107,13 +107,14 @@ def test_changed_rows_are_reported_or_added_but_never_overwrite(workbench: Workb
     assert stored(workbench, project) == [("1", "one"), (None, "two")]
 
 
-def test_a_dry_run_counts_the_same_and_stores_nothing(workbench: Workbench) -> None:
+def test_a_dry_run_counts_the_same_and_stores_nothing(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ana = add_person(workbench)
     project = add_project(workbench, ana)
-    content = "id,text,sentiment\n" + "".join(
-        f"{i % 2_500},text {i % 2_500},positive\n" for i in range(4_500)
-    )
+    content = "id,text,sentiment\n" + "".join(f"{i % 250},text {i % 250},positive\n" for i in range(450))
     content += "0,changed,positive\n9999,x,nonsense\n"
+    monkeypatch.setattr(ingest, "CHUNK", 200)  # so that what is known came with an earlier chunk
     mapping = Mapping(external_id="id", answers={"sentiment": "sentiment"})
     dry = bring(workbench, ana, project, content, mapping=mapping, dry_run=True)
     assert stored(workbench, project) == []

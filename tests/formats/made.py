@@ -19,7 +19,7 @@ from labelwright.core.predictor import Confidence, Prediction
 from labelwright.core.problem import Problem
 from labelwright.core.transfer import Incoming, Outgoing
 from labelwright.formats import Mapping, open_source, writer
-from labelwright.formats.output import Losses
+from labelwright.formats.output import Exporting, Losses
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PEOPLE = (Label(id="per", name="PER"), Label(id="loc", name="LOC"))
@@ -98,7 +98,7 @@ def write(form: str, rows: list[Outgoing], ontology: Ontology, folder: Path) -> 
     """Export; returns what was lost."""
     folder.mkdir(exist_ok=True)
     losses = Losses()
-    writer(form)(iter(rows), ontology, folder, losses)
+    writer(form)(iter(rows), Exporting(ontology, folder, losses))
     return losses
 
 

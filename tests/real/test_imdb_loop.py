@@ -8,25 +8,29 @@ import pytest
 
 from benchmarks.imdb_review_order import PARTS, Figures, measure, shares
 
+MOST = 1_000
+"""Reviews that are walked here; the benchmark walks all 3,000."""
+
 
 @pytest.fixture(scope="module")
 def figures(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Figures:
     home = tmp_path_factory.mktemp("home")
-    return measure(shared_folder, home)
+    return measure(shared_folder, home, most=MOST)
 
 
 def recorded(folder: Path) -> list[dict[str, object]]:
     """Recorded answers to the reviews that are here."""
     with gzip.open(folder / "data/text/imdb.jsonl.gz", "rt", encoding="utf-8") as lines:
-        here = {json.loads(line)["id"] for line in lines}
+        here = {json.loads(line)["id"] for line in list(lines)[:MOST]}
     with gzip.open(folder / "data/recorded/imdb_gpt3_curie_conf.jsonl.gz", "rt", encoding="utf-8") as lines:
         return [row for row in map(json.loads, lines) if row["key"] in here]
 
 
-def test_every_review_is_accounted_for(figures: Figures) -> None:
-    assert figures.imported == 3_000
-    assert (figures.predicted, figures.failed) == (2_500, {"not_found": 500})
-    assert figures.exported == 3_000
+def test_every_review_is_accounted_for(figures: Figures, shared_folder: Path) -> None:
+    answered = len(recorded(shared_folder))
+    assert figures.imported == figures.exported == MOST
+    assert 500 < answered < MOST
+    assert (figures.predicted, figures.failed) == (answered, {"not_found": MOST - answered})
 
 
 def test_the_queue_finds_errors_as_early_as_the_recorded_confidence_allows(
@@ -42,6 +46,8 @@ def test_the_queue_finds_errors_as_early_as_the_recorded_confidence_allows(
 
 
 def test_what_the_model_did_not_answer_comes_first(figures: Figures) -> None:
-    assert figures.abstained == 17
-    assert figures.first_confidences[:17] == [0.0] * 17
-    assert figures.first_confidences[17] is not None and figures.first_confidences[17] > 0
+    abstained = figures.abstained
+    assert abstained > 0
+    assert figures.first_confidences[:abstained] == [0.0] * abstained
+    next_one = figures.first_confidences[abstained]
+    assert next_one is not None and next_one > 0

@@ -165,9 +165,14 @@ class Answers(RootModel[dict[Id, Answer]]):
 def same_meaning(one: Answer | None, other: Answer | None) -> bool:
     """Whether two answers say the same, whoever made them.
 
-    Ids, scores, alignment and the order of labels or spans do not matter; numbers are compared by value. Relations are
-    compared by the ids of what they join: see `compare.comparable` for answers whose ids differ.
+    Ids, scores, alignment and the order of labels, spans or regions do not matter; numbers are compared by value. Regions
+    say the same when each has its partner by `overlap.match`: nobody draws a box twice with the same numbers. Relations
+    are compared by the ids of what they join: see `compare.aligned` for answers whose ids differ.
     """
+    if isinstance(one, RegionAnswer) and isinstance(other, RegionAnswer):
+        from labelwright.core.overlap import agreed  # shapes are costly to load, and texts have none
+
+        return len(one.regions) == len(other.regions) == len(agreed(one, other))
     return _meaning(one) == _meaning(other)
 
 

@@ -7,6 +7,7 @@ from labelwright.core.answer import (
     Answer,
     Answers,
     ChoiceAnswer,
+    RegionAnswer,
     Relation,
     RelationAnswer,
     Span,
@@ -15,6 +16,7 @@ from labelwright.core.answer import (
 )
 from labelwright.core.conform import relation_ends
 from labelwright.core.ontology import Ontology, RelationQuestion
+from labelwright.core.overlap import agreed, match
 from labelwright.core.value import Value
 
 
@@ -55,6 +57,12 @@ def match_spans(predicted: SpanAnswer, true: SpanAnswer) -> Tally:
     left = {(s.start, s.end, s.label) for s in predicted.spans}
     right = {(s.start, s.end, s.label) for s in true.spans}
     return Tally(matched=len(left & right), extra=len(left - right), missing=len(right - left))
+
+
+def match_regions(predicted: RegionAnswer, true: RegionAnswer) -> Tally:
+    """Regions match by `overlap.agreed`: same label, IoU of at least 0.5, no attribute that differs."""
+    both = len(agreed(predicted, true))
+    return Tally(matched=both, extra=len(predicted.regions) - both, missing=len(true.regions) - both)
 
 
 def match_relations(predicted: RelationAnswer, true: RelationAnswer) -> Tally:
@@ -112,10 +120,50 @@ def _joined(question: RelationQuestion, relation: Relation, ids: dict[str, str])
     return relation.model_copy(update={"from_id": from_id, "to_id": to_id})
 
 
-def agreement(one: Answer | None, other: Answer | None) -> float:
-    """Likeness in [0, 1]: 1 for the same meaning, F1 for spans and relations, Jaccard for several labels, else 0.
+def aligned(ontology: Ontology, one: Answers, other: Answers) -> tuple[Answers, Answers]:
+    """Both answers as `comparable`, and regions that match under one id, so that relations between them compare too."""
+    if not any(isinstance(question, RelationQuestion) for question in ontology.questions):
+        return one, other
+    ids: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    for question_id, mine in one.items():
+        theirs = other.get(question_id)
+        if isinstance(mine, RegionAnswer) and isinstance(theirs, RegionAnswer):
+            for n, pair in enumerate(match(mine.regions, theirs.regions).matched):
+                joined = f"{question_id}|{n}"
+                ids[0][mine.regions[pair.predicted].id] = ids[1][theirs.regions[pair.true].id] = joined
+    return (
+        comparable(ontology, _renamed(one, ids[0], "1")),
+        comparable(ontology, _renamed(other, ids[1], "2")),
+    )
 
-    Symmetric. Links of spans count; relations want `comparable` answers.
+
+def _renamed(answers: Answers, ids: dict[str, str], side: str) -> Answers:
+    """Regions under these ids; those without one under an id that the other side cannot have."""
+    known = dict(ids)
+    found: dict[str, Answer] = {}
+    for question_id, answer in answers.items():
+        if isinstance(answer, RegionAnswer):
+            for region in answer.regions:
+                known.setdefault(region.id, f"{side}|{region.id}")
+            regions = tuple(r.model_copy(update={"id": known[r.id]}) for r in answer.regions)
+            answer = answer.model_copy(update={"regions": regions})
+        found[question_id] = answer
+    for question_id, answer in found.items():
+        if isinstance(answer, RelationAnswer):
+            relations = tuple(
+                r.model_copy(
+                    update={"from_id": known.get(r.from_id, r.from_id), "to_id": known.get(r.to_id, r.to_id)}
+                )
+                for r in answer.relations
+            )
+            found[question_id] = answer.model_copy(update={"relations": relations})
+    return Answers.of(found)
+
+
+def agreement(one: Answer | None, other: Answer | None) -> float:
+    """Likeness in [0, 1]: 1 for the same meaning, F1 for spans, regions and relations, Jaccard for several labels, else 0.
+
+    Symmetric. Links of spans count, and attributes of regions that both sides give; relations want `aligned` answers.
     """
     if same_meaning(one, other):
         return 1.0
@@ -125,6 +173,8 @@ def agreement(one: Answer | None, other: Answer | None) -> float:
             theirs = {(s.start, s.end, s.label, s.link) for s in right}
             both = len(mine & theirs)
             return Tally(matched=both, extra=len(mine) - both, missing=len(theirs) - both).f1
+        case RegionAnswer(), RegionAnswer():
+            return match_regions(one, other).f1
         case RelationAnswer(), RelationAnswer():
             return match_relations(one, other).f1
         case ChoiceAnswer(labels=chosen), ChoiceAnswer(labels=wanted):
@@ -136,7 +186,7 @@ def agreement(one: Answer | None, other: Answer | None) -> float:
 
 def changed_questions(ontology: Ontology, before: Answers, after: Answers) -> list[str]:
     """Ids of questions whose meaning differs, in ontology order."""
-    before, after = comparable(ontology, before), comparable(ontology, after)
+    before, after = aligned(ontology, before, after)
     return [q.id for q in ontology.questions if not same_meaning(before.get(q.id), after.get(q.id))]
 
 

@@ -19,12 +19,14 @@ from labelwright.core.ontology import (
     LabelledQuestion,
     Ontology,
     Question,
+    RegionQuestion,
     RelationQuestion,
     ScalarQuestion,
     SpanQuestion,
     TextQuestion,
 )
 from labelwright.core.problem import Problem, excerpt
+from labelwright.core.regions import check_regions
 from labelwright.core.shape import Size
 
 
@@ -42,7 +44,8 @@ def conform(
     Problems:
         unknown_question, wrong_kind, unknown_label, retired_label, too_many_labels, duplicate_label, out_of_bounds,
         not_an_integer, not_a_leaf, too_long, empty_span, span_outside, spans_overlap, not_linked, duplicate_id,
-        unknown_end, wrong_end, self_relation, duplicate_relation, missing_answer, not_asked.
+        unknown_end, wrong_end, self_relation, duplicate_relation, missing_answer, not_asked, and those of
+        `regions.check_regions`.
     """
     problems: list[Problem] = []
     for question_id, answer in answers.items():
@@ -56,7 +59,8 @@ def conform(
             message = "answered although the answer it depends on rules it out"
             problems.append(Problem(where=question_id, code="not_asked", message=message))
         else:
-            problems += [p.under(question_id) for p in _check(question, answer, answers, extent)]
+            found = _check(question, answer, answers, extent, complete=complete)
+            problems += [problem.under(question_id) for problem in found]
     problems += list(_duplicate_ids(answers))
     if complete:
         for question in ontology.active_questions:
@@ -74,7 +78,9 @@ def is_asked(question: Question, answers: Answers) -> bool:
     return isinstance(other, ChoiceAnswer) and bool(set(other.labels) & set(question.depends_on.labels))
 
 
-def _check(question: Question, answer: Answer, answers: Answers, extent: int | Size) -> Iterator[Problem]:
+def _check(
+    question: Question, answer: Answer, answers: Answers, extent: int | Size, *, complete: bool
+) -> Iterator[Problem]:
     match question, answer:
         case ChoiceQuestion(), ChoiceAnswer():
             yield from _check_choice(question, answer)
@@ -88,7 +94,14 @@ def _check(question: Question, answer: Answer, answers: Answers, extent: int | S
             yield from _check_spans(question, answer, extent if isinstance(extent, int) else 0)
         case RelationQuestion(), RelationAnswer():
             yield from _check_relations(question, answer, answers)
-        case _, RegionAnswer() | TrackAnswer() if isinstance(question, LabelledQuestion):
+        case RegionQuestion(), RegionAnswer():
+            labels = {label.id for label in question.active_labels}
+            for i, region in enumerate(answer.regions):
+                if region.label not in labels:
+                    yield from _check_label(question, region.label, f"regions/{i}/label")
+            size = extent if isinstance(extent, tuple) else (0, 0)
+            yield from check_regions(question, answer, size, complete=complete)
+        case _, TrackAnswer() if isinstance(question, LabelledQuestion):
             for i, mark in enumerate(marks_of(answer)):
                 yield from _check_label(question, mark.label, f"{i}/label")
         case _:  # pragma: no cover - kinds were compared before

@@ -2,8 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from labelwright.core.answer import Answer, Answers, ChoiceAnswer, ScalarAnswer, Span, SpanAnswer
+from labelwright.core.answer import (
+    Answer,
+    Answers,
+    ChoiceAnswer,
+    Region,
+    RegionAnswer,
+    ScalarAnswer,
+    Span,
+    SpanAnswer,
+)
 from labelwright.core.ontology import Ontology
+from labelwright.core.overlap import match
 from labelwright.core.value import Value
 
 _EXAMPLES = 5
@@ -49,6 +59,8 @@ def _differences(said: Answer | None, right: Answer | None) -> Iterator[tuple[st
     match said, right:
         case (SpanAnswer() | None, SpanAnswer() | None):
             yield from _marks(said.spans if said else (), right.spans if right else ())
+        case (RegionAnswer() | None, RegionAnswer() | None):
+            yield from _regions(said.regions if said else (), right.regions if right else ())
         case (ChoiceAnswer() | None, ChoiceAnswer() | None):
             extra = sorted(set(said.labels if said else ()) - set(right.labels if right else ()))
             missing = sorted(set(right.labels if right else ()) - set(said.labels if said else ()))
@@ -63,6 +75,15 @@ def _differences(said: Answer | None, right: Answer | None) -> Iterator[tuple[st
                 yield one, two
         case _:
             return
+
+
+def _regions(said: Sequence[Region], right: Sequence[Region]) -> Iterator[tuple[str | None, str | None]]:
+    """Regions without a match: taken for another label, drawn too far off (the label on both sides), extra, missing."""
+    found = match(said, right)
+    for pair in (*found.wrong_label, *found.low_overlap):
+        yield said[pair.predicted].label, right[pair.true].label
+    yield from ((said[i].label, None) for i in found.extra)
+    yield from ((None, right[j].label) for j in found.missing)
 
 
 def _marks(said: Iterable[Span], right: Iterable[Span]) -> Iterator[tuple[str | None, str | None]]:

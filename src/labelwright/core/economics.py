@@ -7,7 +7,16 @@ place is a correction, none is a rejection.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from labelwright.core.answer import Answer, Answers, ChoiceAnswer, Span, SpanAnswer, same_meaning
+from labelwright.core.answer import (
+    Answer,
+    Answers,
+    ChoiceAnswer,
+    RegionAnswer,
+    Span,
+    SpanAnswer,
+    same_meaning,
+)
+from labelwright.core.overlap import agreed, fits, match
 from labelwright.core.value import Value
 
 
@@ -62,6 +71,11 @@ def judge(said: Answers | None, given: Answers, gold: Answers | None = None) -> 
 
 
 def _judge(before: Answer | None, after: Answer | None) -> dict[str, Counter[str]]:
+    if isinstance(before, RegionAnswer) or isinstance(after, RegionAnswer):
+        return _judge_regions(
+            before if isinstance(before, RegionAnswer) else RegionAnswer(regions=()),
+            after if isinstance(after, RegionAnswer) else RegionAnswer(regions=()),
+        )
     accepted = _kept(before, after)
     corrected: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
@@ -89,6 +103,23 @@ def _judge(before: Answer | None, after: Answer | None) -> dict[str, Counter[str
     }  # fmt: skip
 
 
+def _judge_regions(before: RegionAnswer, after: RegionAnswer) -> dict[str, Counter[str]]:
+    """A region is kept when its match has no other attributes; one with another label or a border far off is corrected."""
+    found = match(before.regions, after.regions)
+    accepted, corrected = Counter[str](), Counter[str]()
+    for pair in found.matched:
+        region = before.regions[pair.predicted]
+        kept = fits(region, after.regions[pair.true])
+        (accepted if kept else corrected)[region.label] += 1
+    corrected.update(before.regions[p.predicted].label for p in (*found.wrong_label, *found.low_overlap))
+    return {
+        "accepted": accepted, "corrected": corrected,
+        "rejected": Counter(before.regions[i].label for i in found.extra),
+        "added": Counter(after.regions[j].label for j in found.missing),
+        "final": _things(after),
+    }  # fmt: skip
+
+
 def _things(answer: Answer | None) -> Counter[str]:
     """What an answer says, by label."""
     match answer:
@@ -98,6 +129,8 @@ def _things(answer: Answer | None) -> Counter[str]:
             return Counter(set(labels))
         case SpanAnswer(spans=spans):
             return Counter(span.label for span in spans)
+        case RegionAnswer(regions=regions):
+            return Counter(region.label for region in regions)
         case _:
             return Counter([""])
 
@@ -107,6 +140,8 @@ def _kept(one: Answer | None, other: Answer | None) -> Counter[str]:
     if isinstance(one, SpanAnswer) and isinstance(other, SpanAnswer):
         both = Counter(map(_key, one.spans)) & Counter(map(_key, other.spans))
         return Counter(label for (_, _, label), n in both.items() for _ in range(n))
+    if isinstance(one, RegionAnswer) and isinstance(other, RegionAnswer):
+        return Counter(one.regions[pair.predicted].label for pair in agreed(one, other))
     if isinstance(one, ChoiceAnswer) and isinstance(other, ChoiceAnswer):
         return Counter(set(one.labels) & set(other.labels))
     return Counter([""]) if one is not None and other is not None and same_meaning(one, other) else Counter()

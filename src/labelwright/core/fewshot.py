@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from labelwright.core.answer import Answer, Answers, ChoiceAnswer, ScalarAnswer, SpanAnswer
+from labelwright.core.answer import Answer, Answers, ChoiceAnswer, RegionAnswer, ScalarAnswer, SpanAnswer
 from labelwright.core.ontology import Ontology, SpanQuestion
 from labelwright.core.predictor import ExamplePolicy
 from labelwright.core.value import Value
@@ -75,6 +75,8 @@ def categories(ontology: Ontology, answers: Answers) -> set[tuple[str, str]]:
                 found |= {(question.id, label) for label in labels}
             case SpanAnswer(spans=spans):
                 found |= {(question.id, span.label) for span in spans}
+            case RegionAnswer(regions=regions):
+                found |= {(question.id, region.label) for region in regions}
             case ScalarAnswer(value=value):
                 found.add((question.id, str(value)))
             case _:

@@ -3,6 +3,7 @@
 Hides how label names, ids and synonyms of foreign files become ids of the ontology.
 """
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -27,7 +28,9 @@ from labelwright.core.asset import Asset, Metadata
 from labelwright.core.conform import conform
 from labelwright.core.ontology import (
     PATH_SEPARATOR,
+    Attribute,
     ChoiceQuestion,
+    Label,
     LabelledQuestion,
     Ontology,
     Question,
@@ -39,6 +42,7 @@ from labelwright.core.ontology import (
 )
 from labelwright.core.predictor import Confidence, Prediction
 from labelwright.core.problem import Problem, excerpt
+from labelwright.core.regions import mend
 from labelwright.core.shape import Size
 
 
@@ -107,12 +111,18 @@ class Outgoing:
         return self.asset.status == "accepted" and self.chosen_by == "model"
 
 
+OBJECTS = "objects"
+"""What image formats that know of no questions call theirs: the one region question of a project, whatever its name."""
+
+
 def find_question(ontology: Ontology, named: str) -> Question | None:
-    """A question by id, or by name whatever the case."""
+    """A question by id, or by name whatever the case; `OBJECTS` also finds the only question that asks for regions."""
     found = ontology.question(named)
     if found is not None:
         return found
     matches = [q for q in ontology.questions if q.name.casefold() == named.strip().casefold()]
+    if not matches and named == OBJECTS:
+        matches = [q for q in ontology.active_questions if isinstance(q, RegionQuestion)]
     return matches[0] if len(matches) == 1 else None
 
 
@@ -153,7 +163,8 @@ def resolve(
         extent: Length of the text in code points, or (width, height) of the image.
 
     Problems:
-        unknown_question, unknown_label, bad_answer, and all of `conform`. A question with a problem is left out whole.
+        unknown_question, unknown_label, unknown_attribute, bad_answer, and all of `conform`. A question with a problem
+        is left out whole; an unknown attribute costs only itself. mended, for a region kept with a shape put right.
     """
     answers: dict[str, Answer] = {}
     confidence: dict[str, Confidence] = {}
@@ -169,10 +180,13 @@ def resolve(
         if value is None or value == "":
             continue
         try:
-            answer = _answer(question, value)
+            answer = _answer(question, value, problems)
         except _Bad as bad:
             problems.append(Problem(where=f"{named}{bad.where}", code=bad.code, message=bad.message))
             continue
+        if isinstance(answer, RegionAnswer) and isinstance(extent, tuple):
+            answer, mended = mend(answer, extent)
+            problems += [problem.under(question.id) for problem in mended]
         joined = {q: a for q, a in answers.items() if isinstance(a, SpanAnswer | RegionAnswer)}
         beside = joined if isinstance(question, RelationQuestion) else {}
         found = conform(ontology, Answers.of({**beside, question.id: answer}), extent, complete=False)
@@ -205,7 +219,7 @@ class _Bad(Exception):
         self.code, self.message, self.where = code, message, where
 
 
-def _answer(question: Question, value: Any) -> Answer:
+def _answer(question: Question, value: Any, problems: list[Problem]) -> Answer:
     if isinstance(value, dict) and value.get("kind") == question.kind:
         return _native(question, value)
     match question:
@@ -231,7 +245,9 @@ def _answer(question: Question, value: Any) -> Answer:
         case RegionQuestion():
             if not isinstance(value, list | tuple):
                 raise _Bad("bad_answer", f"a list of regions wanted, got {excerpt(value)}")
-            return RegionAnswer(regions=tuple(_region(question, each, i) for i, each in enumerate(value)))
+            return RegionAnswer(
+                regions=tuple(_region(question, each, i, problems) for i, each in enumerate(value))
+            )
         case _:
             raise _Bad("bad_answer", f"{question.kind} answers cannot be imported")
 
@@ -316,23 +332,52 @@ def _span(question: SpanQuestion, value: Any, i: int) -> Span:
         raise _Bad("bad_answer", error.errors()[0]["msg"], where) from None
 
 
-def _region(question: RegionQuestion, value: Any, i: int) -> Region:
+def _region(question: RegionQuestion, value: Any, i: int, problems: list[Problem]) -> Region:
     where = f"/{i}"
     if not isinstance(value, dict):
         raise _Bad("bad_answer", f"a region {{shape, label}} wanted, got {excerpt(value)}", where)
-    label = _label(question, value.get("label"), where)
-    given = {key: value[key] for key in ("attributes", "z_order") if value.get(key) is not None}
+    label = question.label(_label(question, value.get("label"), where))
+    assert label is not None
     try:
         return Region(
             id=str(value.get("id") or f"g{i}"),
-            label=label,
+            label=label.id,
             shape=value.get("shape"),
             score=_score(value),
-            **given,
+            attributes=_attributes(label, value.get("attributes"), f"{question.id}{where}", problems),
+            z_order=value.get("z_order") or 0,
         )
     except ValidationError as error:
         first = error.errors()[0]
         raise _Bad("bad_answer", first["msg"], "/".join([where, *map(str, first["loc"])])) from None
+
+
+def _attributes(label: Label, given: Any, where: str, problems: list[Problem]) -> dict[str, Any]:
+    """Values by attribute id; those nobody asks for are told and left out, and the region is kept."""
+    found: dict[str, Any] = {}
+    for named, value in given.items() if isinstance(given, dict) else ():
+        wanted = str(named).strip().casefold()
+        asked = [a for a in label.attributes if wanted in (a.id.casefold(), a.name.casefold())]
+        if len(asked) == 1:
+            found[asked[0].id] = _typed(asked[0], value)
+        else:
+            message = f"{excerpt(named)!r} is not asked of {label.name!r}; the region is kept without it"
+            problems.append(Problem(where=f"{where}/attributes", code="unknown_attribute", message=message))
+    return found
+
+
+def _typed(attribute: Attribute, value: Any) -> Any:
+    """A value as its attribute has it: files that hold only texts write `true` and `4`."""
+    word = value.strip().casefold() if isinstance(value, str) else ""
+    if attribute.type == "boolean" and word in ("true", "yes", "1", "false", "no", "0"):
+        return word in ("true", "yes", "1")
+    if attribute.type in ("integer", "number") and word:
+        try:
+            number = float(word)
+        except ValueError:
+            return value
+        return value if not math.isfinite(number) else int(number) if number.is_integer() else number
+    return value
 
 
 def _relation(question: RelationQuestion, value: Any, i: int) -> Relation:

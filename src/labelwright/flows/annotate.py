@@ -125,7 +125,7 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
             tx, now, "submitted", project_id=project_id, asset_id=asset_id, user_id=actor.user_id,
             body={"annotation": sent.id, "changed": changed, "prediction": sent.prediction_id},
         )  # fmt: skip
-        _learn_when_due(tx, workbench, project, seq, actor)
+        learn_when_due(tx, workbench, project, seq, actor)
         series.when_reviewed(tx, workbench, project, asset.batch)
         if drawn_above is not None and model_right is not None:
             watch.check_promises(tx, workbench, project, actor)
@@ -148,9 +148,12 @@ def _repeated(
     raise Conflict("id_used", f"annotation id {sent.id!r} was used for something else", "make a new id")
 
 
-def _learn_when_due(tx: Tx, workbench: Workbench, project: Project, submissions: int, actor: Actor) -> None:
-    """Queue a training of the local models after every `learn_every` submissions; never two at once."""
-    every = project.settings.learn_every
+def learn_when_due(tx: Tx, workbench: Workbench, project: Project, submissions: int, actor: Actor) -> None:
+    """Queue a training of the local models after every `learn_every` submissions; never two at once.
+
+    To be called in the transaction of the submissions that may make it due.
+    """
+    every = project.settings.learn_every if project.modality == "text" else 0
     if every and submissions - projects.learning(tx, project.id).learned_at_submissions >= every:
         queued = [
             job for job in jobs.of_project(tx, project.id, ("learn",), live=True) if job.state == "queued"

@@ -43,13 +43,22 @@ class Filter(Value):
 
 Order = Literal["id", "confidence"]
 
+MOST_IDS = 10_000
+"""What can be chosen at once; more is a job for the export or for rules."""
+
 
 class AssetRow(Value):
-    """An asset in the table; its text is cut."""
+    """An asset in the table; its text is cut.
+
+    Attributes:
+        answers: Of people, if there are any, else of the model.
+        suggested: What the model said of an image that people answered too, to be seen beside their answers.
+    """
 
     asset: Asset
     answers_by: Literal["person", "model"] | None
     answers: Answers | None
+    suggested: Answers | None = None
     annotations: int
     gold: bool
     updated_at: datetime
@@ -60,6 +69,17 @@ class Page(Value):
 
     rows: list[AssetRow]
     next: str | None
+
+
+class Ids(Value):
+    """Assets of a filter.
+
+    Attributes:
+        more: Whether there are others that are not in here.
+    """
+
+    asset_ids: list[int]
+    more: bool
 
 
 class AssetView(Value):
@@ -95,7 +115,8 @@ def page(
         guard.project(tx, actor, project_id, "see_assets")
         found = table.page(tx, project_id, wanted.model_dump(exclude_none=True), order, after, limit)
         by_people = table.latest_answers(tx, [row.id for row in found.rows])
-        by_model = work.current_predictions(tx, [row.id for row in found.rows if row.id not in by_people])
+        wanted_of = [row.id for row in found.rows if row.id not in by_people or row.modality == "image"]
+        by_model = work.current_predictions(tx, wanted_of)
         withheld = economics.withheld_from(tx, actor.user_id, [row.id for row in found.rows])
         by_model = {asset_id: said for asset_id, said in by_model.items() if asset_id not in withheld}
         rows = [
@@ -103,6 +124,7 @@ def page(
                 asset=_without_confidence(assets.asset_from(row, row.cut), row.id in withheld),
                 answers_by="person" if row.id in by_people else "model" if row.id in by_model else None,
                 answers=by_people.get(row.id) or (by_model[row.id].answers if row.id in by_model else None),
+                suggested=by_model[row.id].answers if row.id in by_people and row.id in by_model else None,
                 annotations=row.annotations,
                 gold=row.gold,
                 updated_at=row.updated_at,
@@ -110,6 +132,14 @@ def page(
             for row in found.rows
         ]
         return Page(rows=rows, next=found.next)
+
+
+def ids(workbench: Workbench, actor: Actor, project_id: int, wanted: Filter, order: Order) -> Ids:
+    """All assets of a filter by id, to do something with them at once; the first `MOST_IDS` of more."""
+    with workbench.store.read() as tx:
+        guard.project(tx, actor, project_id, "see_assets")
+        found = table.ids(tx, project_id, wanted.model_dump(exclude_none=True), order, MOST_IDS + 1)
+    return Ids(asset_ids=found[:MOST_IDS], more=len(found) > MOST_IDS)
 
 
 def _without_confidence(asset: Asset, withheld: bool) -> Asset:

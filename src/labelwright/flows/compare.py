@@ -13,10 +13,17 @@ from typing import Literal
 from pydantic import Field
 
 from labelwright.core.access import Actor
-from labelwright.core.answer import Answer, Answers, ChoiceAnswer, SpanAnswer, same_meaning
-from labelwright.core.compare import Tally, agreement, match_spans
+from labelwright.core.answer import Answer, Answers, ChoiceAnswer, RegionAnswer, SpanAnswer, same_meaning
+from labelwright.core.compare import Tally, agreement, match_regions, match_spans
 from labelwright.core.errors import Conflict, Invalid, NotFound
-from labelwright.core.ontology import ChoiceQuestion, Ontology, Question, ScalarQuestion, SpanQuestion
+from labelwright.core.ontology import (
+    ChoiceQuestion,
+    Ontology,
+    Question,
+    RegionQuestion,
+    ScalarQuestion,
+    SpanQuestion,
+)
 from labelwright.core.paired import (
     Paired,
     Verdict,
@@ -385,7 +392,7 @@ class _Column:
     @property
     def measure(self) -> Literal["accuracy", "F1", "agreement"]:
         match self.question:
-            case SpanQuestion():
+            case SpanQuestion() | RegionQuestion():
                 return "F1"
             case ChoiceQuestion(multiple=True):
                 return "F1"
@@ -434,6 +441,12 @@ def _tally(said: Answer | None, truth: Answer | None) -> Tally:
         empty = SpanAnswer(spans=())
         return match_spans(
             said if isinstance(said, SpanAnswer) else empty, truth if isinstance(truth, SpanAnswer) else empty
+        )
+    if isinstance(said, RegionAnswer) or isinstance(truth, RegionAnswer):
+        none = RegionAnswer(regions=())
+        return match_regions(
+            said if isinstance(said, RegionAnswer) else none,
+            truth if isinstance(truth, RegionAnswer) else none,
         )
     left = set(said.labels) if isinstance(said, ChoiceAnswer) else set()
     right = set(truth.labels) if isinstance(truth, ChoiceAnswer) else set()

@@ -1,21 +1,27 @@
-"""Ready projects to feel the loop with: label twenty texts and watch the rest being pre-labelled and re-ordered.
+"""Ready projects to feel the loop with: two of texts, where twenty answers let a model pre-label the rest, and one of images.
 
-Hides where the demo texts lie and how their gold comes along. Calling it again changes nothing.
+Hides where the demo texts lie, that the images are drawn on the spot, and how gold comes along. Calling it again changes
+nothing.
 """
 
 import json
 import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labelwright import demo
 from labelwright.core.access import Actor
 from labelwright.core.errors import LabelwrightError
-from labelwright.core.project import Project, ProjectSettings
+from labelwright.core.project import Modality, Project, ProjectSettings
 from labelwright.flows import ingest, jobs, setup
 from labelwright.formats import Mapping
 from labelwright.formats.native import FORMAT
 from labelwright.workbench import Workbench
+
+if TYPE_CHECKING:
+    from labelwright.demo.fruit import Piece
 
 SETTINGS = ProjectSettings(learn_every=5, private=True)
 """The models learn often, so that twenty answers are enough to see it; nothing leaves the machine."""
@@ -92,26 +98,91 @@ NOTES: dict[str, Any] = {
 }
 
 
-def make_demo(workbench: Workbench, actor: Actor) -> list[Project]:
-    """The two demo projects, made if they do not exist.
+FRUIT: dict[str, Any] = {
+    "guideline": (
+        "Fruit on a table, photographed from above. Outline what can be seen of every piece; what lies under another one or "
+        "is cut by the edge counts as partly hidden."
+    ),
+    "questions": [
+        {
+            "id": "fruit",
+            "kind": "region",
+            "name": "Fruit",
+            "shapes": ["polygon", "box", "mask"],
+            "attributes": [
+                {"id": "condition", "name": "condition", "type": "choice", "options": ["fresh", "bruised"]},
+                {"id": "hidden", "name": "partly hidden", "type": "boolean"},
+            ],
+            "labels": [
+                {"id": "apple", "name": "Apple", "colour": "#D55E00", "definition": "Red or green, with a stalk."},
+                {"id": "banana", "name": "Banana", "colour": "#F0E442"},
+                {"id": "lemon", "name": "Lemon", "colour": "#90FAF3", "definition": "Yellow, with a tip at both ends."},
+                {"id": "orange", "name": "Orange", "colour": "#E69F00"},
+                {"id": "pear", "name": "Pear", "colour": "#009E73", "definition": "Narrow at the top, with a stalk."},
+            ],
+        },
+        {
+            "id": "pieces",
+            "kind": "scalar",
+            "name": "Pieces of fruit",
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 50,
+            "required": False,
+            "instruction": "How many lie on the table, partly hidden ones too.",
+        },
+    ],
+}  # fmt: skip
+DETECTOR = "simple colour detector"
+"""Said wherever its answers are shown: it is no learned model, and its mistakes are its own."""
+
+
+class Demo(NamedTuple):
+    """One ready project and how it is filled."""
+
+    name: str
+    description: str
+    modality: Modality
+    questions: dict[str, Any]
+    fill: Callable[[Workbench, Actor, Project], None]
+
+
+def make_demo(
+    workbench: Workbench, actor: Actor, which: tuple[str, ...] = ("messages", "notes", "fruit")
+) -> list[Project]:
+    """The demo projects, made if they do not exist.
 
     Raises:
-        LabelwrightError: The texts could not be imported.
+        LabelwrightError: The texts or images could not be imported.
     """
     known = {card.project.name: card.project for card in setup.list_projects(workbench, actor)}
     made = []
-    for name, description, body, fill in (
-        ("Demo: support messages", "Classify messages and rate their urgency.", MESSAGES, _import_messages),
-        ("Demo: field notes", "Mark people, organisations, places and products.", NOTES, _import_notes),
-    ):
-        if name not in known:
+    for demo_ in (_demos()[each] for each in which):
+        if demo_.name not in known:
             project = setup.create_project(
-                workbench, actor, name, setup.parse_ontology(body), description=description, settings=SETTINGS
-            )
-            fill(workbench, actor, project)
-            known[name] = project
-        made.append(known[name])
+                workbench, actor, demo_.name, setup.parse_ontology(demo_.questions), modality=demo_.modality,
+                description=demo_.description, settings=SETTINGS,
+            )  # fmt: skip
+            demo_.fill(workbench, actor, project)
+            known[demo_.name] = project
+        made.append(known[demo_.name])
     return made
+
+
+def _demos() -> dict[str, Demo]:
+    return {
+        "messages": Demo(
+            "Demo: support messages", "Classify messages and rate their urgency.", "text", MESSAGES, _import_messages
+        ),
+        "notes": Demo(
+            "Demo: field notes", "Mark people, organisations, places and products.", "text", NOTES, _import_notes
+        ),
+        "fruit": Demo(
+            "Demo: fruit on a table",
+            "Outline fruit in drawn pictures. A detector that knows nothing but colours has looked first.",
+            "image", FRUIT, _import_fruit,
+        ),
+    }  # fmt: skip
 
 
 def _import_messages(workbench: Workbench, actor: Actor, project: Project) -> None:
@@ -138,6 +209,38 @@ def _import_notes(workbench: Workbench, actor: Actor, project: Project) -> None:
         _import(workbench, actor, project, path, "labelwright", None)
 
 
+def _import_fruit(workbench: Workbench, actor: Actor, project: Project) -> None:
+    from labelwright.demo import fruit
+
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(4) as threads:
+
+        def drawn(n: int) -> str:
+            scene = fruit.scene(n)
+            scene.image.save(Path(folder) / scene.name, quality=90)
+            found = fruit.detect(scene.image)
+            row: dict[str, Any] = {
+                "format": FORMAT, "external_id": scene.name, "image": {"file": scene.name},
+                "prediction": {
+                    "model": DETECTOR, "answers": _fruit_answers(found, scored=True),
+                    "confidence": {"fruit": {"value": min((p.score for p in found), default=0.5)}},
+                },
+            }  # fmt: skip
+            if n % 4 == 3:
+                row["gold"] = _fruit_answers(scene.pieces, scored=False)
+            return json.dumps(row)
+
+        lines = list(threads.map(drawn, range(fruit.SCENES)))
+        (Path(folder) / "assets.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        _import(workbench, actor, project, Path(folder), "labelwright", None)
+
+
+def _fruit_answers(pieces: Sequence["Piece"], *, scored: bool) -> dict[str, Any]:
+    from labelwright.demo import fruit
+
+    regions = [fruit.body_of(piece, n, scored=scored) for n, piece in enumerate(pieces)]
+    return {"fruit": regions, "pieces": len(regions)}
+
+
 def _import(
     workbench: Workbench, actor: Actor, project: Project, path: Path, form: str, mapping: Mapping | None
 ) -> None:
@@ -146,4 +249,6 @@ def _import(
     )
     done = jobs.wait_for(workbench, job.id, pause_s=0.02)
     if done.state != "done" or done.report["bad"]:
-        raise LabelwrightError("demo", f"the demo texts could not be imported: {done.message} {done.report}")
+        raise LabelwrightError(
+            "demo", f"{path.name} of the demo could not be imported: {done.message} {done.report}"
+        )

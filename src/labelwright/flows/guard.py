@@ -5,7 +5,7 @@ A stranger gets "not found"; a member without the right gets "not allowed".
 
 from labelwright.core.access import Action, Actor, Role, may
 from labelwright.core.asset import Asset
-from labelwright.core.errors import NotAllowed, NotFound
+from labelwright.core.errors import Invalid, NotAllowed, NotFound
 from labelwright.core.ontology import Ontology
 from labelwright.core.project import Project
 from labelwright.store import asset as assets
@@ -51,6 +51,19 @@ def asset(tx: Tx, project_id: int, asset_id: int) -> Asset:
     if found is None:
         raise NotFound("no_asset", f"project {project_id} has no asset {asset_id}")
     return found
+
+
+def texts(project: Project) -> None:
+    """Only texts are put into prompts.
+
+    Raises:
+        Invalid: The project is of something else.
+    """
+    if project.modality != "text":
+        raise Invalid(
+            "not_asked", f"language models are not asked about {project.modality}s yet",
+            "let a detector look at them, or import a model's answers",
+        )  # fmt: skip
 
 
 def ontology(tx: Tx, project_id: int, version: int) -> Ontology:

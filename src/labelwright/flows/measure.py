@@ -8,11 +8,12 @@ import sqlalchemy as sa
 
 from labelwright.core.access import Actor
 from labelwright.core.answer import Answers
-from labelwright.core.compare import agreement, comparable
+from labelwright.core.compare import agreement, aligned
 from labelwright.core.value import Value
 from labelwright.flows import guard
 from labelwright.store import asset as assets
 from labelwright.store import tables as t
+from labelwright.store import work
 from labelwright.store.db import Tx
 from labelwright.workbench import Workbench
 
@@ -61,10 +62,7 @@ def numbers(workbench: Workbench, actor: Actor, project_id: int) -> Numbers:
         project = guard.project(tx, actor, project_id, "see_assets")
         ontology = guard.ontology(tx, project_id, project.ontology_version)
         counters = assets.counters(tx, project_id)
-        recent = [
-            (comparable(ontology, said), comparable(ontology, given))
-            for said, given in _recent(tx, project_id)
-        ]
+        recent = [aligned(ontology, said, given) for said, given in _recent(tx, project_id)]
         found = []
         for question in ontology.active_questions:
             pairs = [(p.get(question.id), a.get(question.id)) for p, a in recent if question.id in p]
@@ -96,7 +94,7 @@ def _recent(tx: Tx, project_id: int) -> list[tuple[Answers, Answers]]:
     rows = tx.execute(
         sa.select(t.prediction.c.answers.label("predicted"), t.annotation.c.answers.label("given"))
         .join(t.prediction, t.prediction.c.id == t.annotation.c.prediction_id)
-        .where(t.annotation.c.project_id == project_id, t.annotation.c.counts.is_(True))
+        .where(t.annotation.c.project_id == project_id, t.annotation.c.counts.is_(True), work.LOOKED_AT)
         .order_by(t.annotation.c.seq.desc())
         .limit(SAMPLE)
     )

@@ -200,7 +200,9 @@ def predictor_of(tx: Tx, project: Project, plan: Plan) -> tuple[Predictor, Provi
     Raises:
         NotFound: There is no such provider or template.
         PrivacyRefused: The project does not allow the endpoint.
+        Invalid: The project is not of texts.
     """
+    guard.texts(project)
     provider = models.provider(tx, plan.provider_id)
     models.privacy_of(project).check(provider.base_url)
     template = template_of(tx, project.id, plan.template_version)
@@ -424,6 +426,7 @@ def preview(
     """
     with workbench.store.read() as tx:
         project = guard.project(tx, actor, project_id, "see_assets")
+        guard.texts(project)
         ontology = guard.ontology(tx, project_id, project.ontology_version)
         wording = template if template is not None else template_of(tx, project_id, template_version)
         if asset_id is None:

@@ -1,6 +1,5 @@
 """Projects: make, change, put into the trash; and the versions of their ontologies."""
 
-import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,7 +9,6 @@ from labelwright.core.annotation import Event
 from labelwright.core.errors import Conflict, Invalid
 from labelwright.core.ontology import (
     KINDS_BY_MODALITY,
-    MAX_DEPTH,
     Ontology,
     SpanQuestion,
     successor,
@@ -21,6 +19,7 @@ from labelwright.core.problem import Problem
 from labelwright.core.project import Modality, Project, ProjectSettings
 from labelwright.core.value import Value
 from labelwright.flows import guard
+from labelwright.flows.questions import parse_ontology as parse_ontology
 from labelwright.store import asset as assets
 from labelwright.store import cache, history, jobs, knowledge, people
 from labelwright.store import project as store
@@ -306,121 +305,3 @@ def project_history(
         guard.project(tx, actor, project_id, "see_assets")
         events = history.of_project(tx, project_id, before, limit)
         return events, people.display_names(tx, sorted({e.user_id for e in events if e.user_id is not None}))
-
-
-def _slug(name: str, taken: set[str]) -> str:
-    """A stable id made from a name."""
-    base = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower()[:48] or "x"
-    found, n = base, 2
-    while found in taken:
-        found, n = f"{base}_{n}", n + 1
-    return found
-
-
-def parse_ontology(body: dict[str, Any]) -> Ontology:
-    """An ontology from a request, with missing ids made from names.
-
-    Nested labels may be given as `children` of the label they stand under. What a relation or a condition refers to
-    may be named by id or by name.
-
-    Raises:
-        Invalid: It is not well formed; each problem says where.
-    """
-    questions = body.get("questions")
-    if isinstance(questions, list):
-        questions = [dict(each) if isinstance(each, dict) else each for each in questions]
-        _fill_ids(questions)
-        for question in questions:
-            labels = question.get("labels") if isinstance(question, dict) else None
-            if isinstance(labels, list):
-                taken = _ids_below(labels)
-                question["labels"] = _flattened(labels, None, taken, 0)
-        for question in questions:
-            if isinstance(question, dict):
-                _resolve_references(question, questions)
-        body = body | {"questions": questions}
-    try:
-        return Ontology.model_validate(body)
-    except ValidationError as error:
-        problems = [
-            Problem(
-                where="ontology/" + "/".join(map(str, each["loc"])), code=each["type"], message=each["msg"]
-            )
-            for each in error.errors()
-        ]
-        raise Invalid("bad_ontology", "the ontology is not well formed", problems=problems) from error
-
-
-def _ids_below(labels: list[Any]) -> set[str]:
-    """Ids that labels have already, at any depth."""
-    found: set[str] = set()
-    open_ = list(labels)
-    while open_:
-        each = open_.pop()
-        if isinstance(each, dict):
-            found |= {each["id"]} if isinstance(each.get("id"), str) else set()
-            open_ += each["children"] if isinstance(each.get("children"), list) else []
-    return found
-
-
-def _flattened(labels: list[Any], parent: str | None, taken: set[str], depth: int) -> list[Any]:
-    """Labels in order, those under another after it; a plain text is a name."""
-    flat: list[Any] = []
-    for each in labels:
-        label = {"name": each} if isinstance(each, str) else dict(each) if isinstance(each, dict) else each
-        if not isinstance(label, dict):
-            flat.append(label)
-            continue
-        children = label.pop("children", None)
-        if not label.get("id") and isinstance(label.get("name"), str):
-            label["id"] = _slug(label["name"], taken)
-            taken.add(label["id"])
-        if parent is not None:
-            label["parent"] = parent
-        flat.append(label)
-        if isinstance(children, list) and children:
-            if depth >= MAX_DEPTH:
-                raise Invalid("bad_ontology", f"labels are nested deeper than {MAX_DEPTH}")
-            flat += _flattened(children, label.get("id"), taken, depth + 1)
-    return flat
-
-
-def _resolve_references(question: dict[str, Any], questions: list[Any]) -> None:
-    """Turn names into ids where a question refers to another one or to its labels."""
-    for end in ("from", "to"):
-        other = _named(question.get(f"{end}_question"), questions)
-        if other is not None:
-            question[f"{end}_question"] = other.get("id")
-            if isinstance(question.get(f"{end}_labels"), list):
-                question[f"{end}_labels"] = _label_ids(question[f"{end}_labels"], other)
-    condition = question.get("depends_on")
-    if isinstance(condition, dict):
-        other = _named(condition.get("question"), questions)
-        if other is not None and isinstance(condition.get("labels"), list):
-            question["depends_on"] = {
-                "question": other.get("id"),
-                "labels": _label_ids(condition["labels"], other),
-            }
-
-
-def _named(wanted: Any, parts: list[Any]) -> dict[str, Any] | None:
-    known = [each for each in parts if isinstance(each, dict)]
-    for key in ("id", "name"):
-        found = [each for each in known if wanted is not None and each.get(key) == wanted]
-        if len(found) == 1:
-            return found[0]
-    return None
-
-
-def _label_ids(wanted: list[Any], question: dict[str, Any]) -> list[Any]:
-    labels = question.get("labels")
-    labels = labels if isinstance(labels, list) else []
-    return [found.get("id") if (found := _named(each, labels)) is not None else each for each in wanted]
-
-
-def _fill_ids(parts: list[Any]) -> None:
-    taken = {each["id"] for each in parts if isinstance(each, dict) and isinstance(each.get("id"), str)}
-    for each in parts:
-        if isinstance(each, dict) and not each.get("id") and isinstance(each.get("name"), str):
-            each["id"] = _slug(each["name"], taken)
-            taken.add(each["id"])

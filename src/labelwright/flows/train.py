@@ -56,6 +56,9 @@ def run_learn(workbench: Workbench, job: Job, control: Control) -> Report:
     _wait_for_earlier(workbench, job.project_id, job.id, control)
     with workbench.store.write() as tx:
         project, ontology = _current(tx, job.project_id)
+        if project.modality != "text":
+            note = f"there is no local model that learns from {project.modality}s yet"
+            return {"trained_on": 0, "predicted": 0, "note": note}
         before = projects.learning(tx, project.id)
         # Submissions from here on count towards the next training, also while this one is running.
         projects.change(tx, project.id, learned_at_submissions=assets.counter(tx, project.id, "submissions"))

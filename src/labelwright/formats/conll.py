@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from labelwright.core.answer import Span, SpanAnswer
-from labelwright.core.ontology import Ontology, SpanQuestion
+from labelwright.core.ontology import SpanQuestion
 from labelwright.core.problem import Problem
 from labelwright.core.transfer import Incoming, Opinion, Outgoing
 from labelwright.formats import edge
-from labelwright.formats.output import Losses, Written, safe_name
+from labelwright.formats.output import Exporting, Losses, Written, safe_name
 
 
 @functools.cache
@@ -97,8 +97,9 @@ def tokens(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _token_pattern().finditer(text)]
 
 
-def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
+def write(rows: Iterable[Outgoing], to: Exporting) -> Written:
     """One file per span question; assets without an answer are left out and counted."""
+    ontology, folder, losses = to.ontology, to.folder, to.losses
     questions = [q for q in ontology.active_questions if isinstance(q, SpanQuestion)]
     if not questions:
         losses.note("no_span_question", "the ontology has no span question; CoNLL holds nothing else")

@@ -1,16 +1,20 @@
 """Our own JSON lines: lossless, one asset per line with every annotation, the prediction and gold. Can be read back."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labelwright.core.ontology import Ontology
+from labelwright.core.errors import Invalid
+from labelwright.core.ports import Files
 from labelwright.core.problem import Problem
 from labelwright.core.transfer import Incoming, Opinion, Outgoing
 from labelwright.formats import mapping as maps
 from labelwright.formats import tabular
-from labelwright.formats.output import Losses, Written
+from labelwright.formats.output import Exporting, Written
+from labelwright.formats.pictures import Images, is_hidden, on_disk, read_head, read_json
 
 FORMAT = "labelwright/1"
 
@@ -58,6 +62,60 @@ def _incoming(where: str, row: dict[str, Any]) -> Incoming | Problem:
     return Incoming(where, base.text, base.external_id, metadata, tuple(opinions))
 
 
+def recognises(files: Files) -> bool:
+    """Whether a source of images holds our lines."""
+    return any(_is_of_images(read_head(files, name, 4_000)) for name in _lines_in(files))
+
+
+def _is_of_images(head: str) -> bool:
+    # Not with a backslash before it, which would be something that a text says.
+    return f'"{FORMAT}"' in head and re.search(r'(?<!\\)"image"\s*:\s*\{', head) is not None
+
+
+def _lines_in(files: Files) -> list[str]:
+    return [
+        name for name in files.names() if name.lower().endswith((".jsonl", ".ndjson")) and not is_hidden(name)
+    ]
+
+
+def read_images(files: Files, name: str) -> Iterator[Incoming | Problem]:
+    """Images with their annotations, prediction and gold; the files of the images may lie beside the lines or not.
+
+    Raises:
+        Invalid: There are no lines.
+    """
+    found = [each for each in _lines_in(files) if f'"{FORMAT}"' in read_head(files, each, 1_000)]
+    if not found:
+        raise Invalid("no_lines", f"{name} holds no lines of Labelwright")
+    images = Images(files)
+    for each in found:
+        with on_disk(files, each) as path:
+            for where, row in tabular.json_lines(path, each, None):
+                yield row if isinstance(row, Problem) else _image(where, row, images, each)
+
+
+def _image(where: str, row: dict[str, Any], images: Images, beside: str) -> Incoming | Problem:
+    picture = row.get("image")
+    named = picture.get("file") or picture.get("file_name") if isinstance(picture, dict) else None
+    if not isinstance(named, str):
+        return Problem(where=where, code="no_image", message="the line is of no image")
+    # The rest of the line is that of a text.
+    found = _incoming(where, row | {"text": named})
+    if isinstance(found, Problem):
+        return found
+    return replace(
+        found, text="", image=images.find(named, beside=beside), external_id=found.external_id or named[-500:]
+    )
+
+
+def questions(files: Files) -> list[dict[str, Any]]:
+    """The questions of the export, as they were."""
+    found = next((name for name in files.names() if name.rsplit("/", 1)[-1] == "ontology.json"), None)
+    content = read_json(files, found) if found is not None else None
+    given = content.get("questions") if isinstance(content, dict) else None
+    return [dict(each) for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+
+
 def line(row: Outgoing) -> dict[str, Any]:
     """One asset as a JSON object."""
     prediction = row.prediction
@@ -65,7 +123,11 @@ def line(row: Outgoing) -> dict[str, Any]:
         "format": FORMAT,
         "id": row.asset.id,
         "external_id": row.asset.external_id,
-        "text": row.asset.text,
+        **(
+            {"text": row.asset.text}
+            if row.asset.image is None
+            else {"image": row.asset.image.model_dump(mode="json")}
+        ),
         "metadata": row.asset.metadata,
         "status": row.asset.status,
         "batch": row.asset.batch,
@@ -100,13 +162,18 @@ def line(row: Outgoing) -> dict[str, Any]:
     }
 
 
-def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
-    """`assets.jsonl` and `ontology.json`; nothing is lost."""
-    del losses
+def write(rows: Iterable[Outgoing], to: Exporting) -> Written:
+    """`assets.jsonl`, `ontology.json`, and the images where they are wanted; nothing is lost."""
+    ontology, folder = to.ontology, to.folder
     (folder / "ontology.json").write_text(ontology.model_dump_json(indent=1) + "\n", encoding="utf-8")
     n = 0
     with (folder / "assets.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
-            file.write(json.dumps(line(row), ensure_ascii=False) + "\n")
+            found = line(row)
+            if row.asset.image is not None:
+                file_name = to.image_name(row.asset)
+                to.place(row.asset, f"images/{file_name}")
+                found["image"]["file"] = f"images/{file_name}"
+            file.write(json.dumps(found, ensure_ascii=False) + "\n")
             n += 1
     return Written(n)

@@ -2,9 +2,10 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from labelwright.core.answer import SpanAnswer
@@ -83,9 +84,94 @@ class Written:
     rows: int
 
 
-Write = Callable[[Iterable[Outgoing], Ontology, Path, Losses], Written]
+@dataclass
+class Exporting:
+    """What an exporter is given besides the rows.
+
+    Attributes:
+        folder: Where it writes; sub-folders are its own matter.
+        original: Where the file of an image lies; None for an export without the images.
+        author: Display name of the person whose answers these are, where each person's are written for themselves.
+    """
+
+    ontology: Ontology
+    folder: Path
+    losses: Losses
+    original: Callable[[Asset], Path] | None = None
+    author: str = ""
+    _taken: set[str] = field(default_factory=set)
+
+    def image_name(self, asset: Asset, *, flat: bool = False) -> str:
+        """The file name of an image in this export: once per asset.
+
+        It is the one the image came with, made safe where it has to be, and no other image of the export has the same
+        one up to its ending, whatever the case: label files are named after it. What had to change is told.
+
+        Args:
+            asset: An image.
+            flat: Without folders: `a/b.jpg` becomes `a_b.jpg`.
+        """
+        given = (asset.image.file_name if asset.image else "") or asset.external_id or str(asset.id)
+        safe = safe_path(given)
+        path = PurePosixPath(safe.replace("/", "_") if flat else safe)
+        if not path.suffix and asset.image is not None:
+            path = path.with_name(path.name + "." + _ENDINGS.get(asset.image.format, asset.image.format))
+        made, n = path, 1
+        while made.with_suffix("").as_posix().casefold() in self._taken:
+            n += 1
+            made = path.with_name(f"{path.stem}_{n}{path.suffix}")
+        self._taken.add(made.with_suffix("").as_posix().casefold())
+        if made.as_posix() != (given.replace("/", "_") if flat else given):
+            self.losses.add(asset, "renamed", f"{given!r} is called {made.as_posix()!r} here")
+        return made.as_posix()
+
+    def place(self, asset: Asset, name: str) -> None:
+        """Put the image beside its labels, byte for byte, where the export is one with images.
+
+        Args:
+            asset: An image.
+            name: Path inside of `folder`.
+        """
+        if self.original is None:
+            return
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source = self.original(asset)
+        try:
+            # The zip is written from here: a second copy on the disk would be for nothing.
+            target.symlink_to(source.resolve())
+        except OSError:  # pragma: no cover - file systems without links
+            shutil.copyfile(source, target)
+
+    def inside(self, folder: str, author: str) -> "Exporting":
+        """The same for a sub-folder that holds one person's answers."""
+        made = self.folder / folder
+        made.mkdir(parents=True)
+        return Exporting(self.ontology, made, self.losses, self.original, author)
+
+
+Write = Callable[[Iterable[Outgoing], Exporting], Written]
+
+_ENDINGS = {"jpeg": "jpg", "tiff": "tif"}
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
     """A file name made from an id."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".")[:60] or "file"
+
+
+def safe_path(name: str) -> str:
+    """A relative path that can be unpacked anywhere: letters of all scripts stay, nothing leads out of the folder."""
+    parts = []
+    for part in name.replace("\\", "/").split("/"):
+        part = re.sub(r'[<>:"|?*]', "_", "".join(c if c.isprintable() else "_" for c in part))
+        part = part.strip(" ").rstrip(".")
+        if part in ("", ".", ".."):
+            continue
+        if _RESERVED.fullmatch(part):
+            part = f"_{part}"
+        stem, dot, ending = part.rpartition(".")
+        # 255 bytes is what file systems allow; four bytes a letter at most.
+        parts.append(f"{stem[:50]}{dot}{ending[:10]}" if len(part.encode()) > 200 else part)
+    return "/".join(parts[-8:]) or "file"

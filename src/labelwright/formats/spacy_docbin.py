@@ -1,13 +1,12 @@
 """spaCy DocBin: flat spans to `doc.ents`, overlapping ones to `doc.spans["sc"]`, choices to `doc.cats`. Needs spaCy."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from labelwright.core.answer import ChoiceAnswer, SpanAnswer
 from labelwright.core.errors import LabelwrightError
-from labelwright.core.ontology import ChoiceQuestion, Ontology, SpanQuestion
+from labelwright.core.ontology import ChoiceQuestion, SpanQuestion
 from labelwright.core.transfer import Outgoing
-from labelwright.formats.output import Losses, Written
+from labelwright.formats.output import Exporting, Written
 
 
 def name(question: ChoiceQuestion, label: str, several: bool) -> str:
@@ -15,12 +14,13 @@ def name(question: ChoiceQuestion, label: str, several: bool) -> str:
     return f"{question.id}/{label}" if several else label
 
 
-def write(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
+def write(rows: Iterable[Outgoing], to: Exporting) -> Written:
     """`assets.spacy`, tokenised by spaCy's blank multi-language pipeline.
 
     Raises:
         LabelwrightError: spaCy is not installed.
     """
+    ontology, folder, losses = to.ontology, to.folder, to.losses
     try:
         import spacy
         from spacy.tokens import DocBin

@@ -3,7 +3,6 @@
 import csv
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from labelwright.core.answer import (
@@ -26,7 +25,7 @@ from labelwright.core.ontology import (
     SpanQuestion,
 )
 from labelwright.core.transfer import Outgoing
-from labelwright.formats.output import Losses, Written
+from labelwright.formats.output import Exporting, Written
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -86,8 +85,9 @@ def _cell(question: Question, answer: Answer | None, joined: set[str]) -> Any:
             return json.dumps(answer.model_dump(mode="json"), ensure_ascii=False)
 
 
-def write_csv(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
+def write_csv(rows: Iterable[Outgoing], to: Exporting) -> Written:
     """`assets.csv`: one row per asset, one column per question, with who answered and the model's confidence."""
+    ontology, folder, losses = to.ontology, to.folder, to.losses
     questions = ontology.active_questions
     joined = _joined(ontology)
     header = ["id", "external_id", "text", "status", "answered_by"]
@@ -122,12 +122,13 @@ def write_csv(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses
     return Written(n)
 
 
-def write_parquet(rows: Iterable[Outgoing], ontology: Ontology, folder: Path, losses: Losses) -> Written:
+def write_parquet(rows: Iterable[Outgoing], to: Exporting) -> Written:
     """`data.parquet`: label names come from the ontology, never from the values; a missing answer is null.
 
     Raises:
         LabelwrightError: pyarrow is not installed.
     """
+    ontology, folder, losses = to.ontology, to.folder, to.losses
     try:
         import pyarrow
         import pyarrow.parquet

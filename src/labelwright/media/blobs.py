@@ -27,8 +27,15 @@ class Blobs:
         self.reserve_bytes = reserve_bytes
         folder.mkdir(parents=True, exist_ok=True)
 
-    def put(self, chunks: Iterable[bytes], *, limit_bytes: int | None = None) -> tuple[str, int]:
-        """Store bytes; returns (name, size in bytes). Durable when it returns.
+    def put(
+        self, chunks: Iterable[bytes], *, limit_bytes: int | None = None, durable: bool = True
+    ) -> tuple[str, int]:
+        """Store bytes; returns (name, size in bytes). On disk for good when it returns.
+
+        Args:
+            chunks: The bytes.
+            limit_bytes: Most that are taken.
+            durable: False to leave the last step to one `sync` for many blobs.
 
         Raises:
             TooLarge: More than `limit_bytes` came.
@@ -46,16 +53,40 @@ class Blobs:
                     digest.update(chunk)
                     file.write(chunk)
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             name = digest.hexdigest()
-            target = self._path(name)
-            target.parent.mkdir(exist_ok=True)
-            Path(temporary).replace(target)
-            _sync_folder(target.parent)
+            target = self._place(Path(temporary), name)
+            if durable:
+                _sync_folder(target.parent)
             return name, size
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+    def adopt(self, file: Path) -> str:
+        """Make a file of ours, on the same disk, a blob; returns its name. Not on disk for good before `sync`."""
+        with file.open("rb") as opened:
+            name = hashlib.file_digest(opened, "sha256").hexdigest()
+        self._place(file, name)
+        return name
+
+    def sync(self, names: Iterable[str]) -> None:
+        """Make these blobs durable."""
+        paths = {self._path(name) for name in names}
+        for path in paths:
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        for folder in {path.parent for path in paths}:
+            _sync_folder(folder)
+
+    def _place(self, file: Path, name: str) -> Path:
+        target = self._path(name)
+        target.parent.mkdir(exist_ok=True)
+        return file.replace(target)
 
     def check_space(self, wanted_bytes: int = 0) -> None:
         """Refuse when writing `wanted_bytes` would touch the reserve.

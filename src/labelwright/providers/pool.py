@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeVar
+from urllib.parse import urljoin
 
 from labelwright.core.errors import ProviderError
 from labelwright.core.exchange import Reply, Request, Usage
@@ -21,10 +22,11 @@ from labelwright.core.project import Capabilities
 from labelwright.providers import chat
 from labelwright.providers.lane import Asker, BreakerPolicy, Lane, Ticket
 from labelwright.providers.price import add_usage
-from labelwright.providers.privacy import Privacy
+from labelwright.providers.privacy import Privacy, check_public
 from labelwright.providers.waits import backoff_s
 from labelwright.providers.wire import Endpoint, Form, Wire
 
+MOST_HOPS = 3
 _SPARE = 4
 _LOOK_S = 0.02
 _GATHER_S = 0.02  # answers that come within it are handled together, before new requests are taken
@@ -215,6 +217,26 @@ class Pool:
             return {} if into is not None else chat.load(raw, headers, (endpoint.key,))
 
         return self._wait(exchange())
+
+    def fetch(
+        self, url: str, into: BinaryIO, *, privacy: Privacy, limit_bytes: int, timeout_s: float = 120.0
+    ) -> None:
+        """The content of an address on the web, written to a file; every hop of a redirect is checked anew.
+
+        Raises:
+            ProviderError: No whole file came.
+            PrivacyRefused: The project is private, or the address is in no public network.
+            Invalid: Not an http(s) address.
+        """
+        for _ in range(MOST_HOPS + 1):
+            named = privacy.allows_host(check_public(url, privacy))
+            status, location = self._wait(self._wire.fetch(url, named, into, limit_bytes, timeout_s))
+            if status == 200:
+                return
+            if status not in (301, 302, 303, 307, 308) or not location:
+                raise ProviderError("not_there", f"the server answered {status} instead of a file")
+            url = urljoin(url, location)
+        raise ProviderError("too_many_redirects", f"it redirects more than {MOST_HOPS} times")
 
     def at(self, endpoint: Endpoint, privacy: Privacy) -> "BoundPool":
         """This pool as `core.ports.Answering`, for one endpoint."""

@@ -111,6 +111,72 @@ def is_local(url: str) -> bool:
     return host == "localhost" if address is None else _embedded(address).is_loopback
 
 
+def check_public(url: str, privacy: Privacy) -> str:
+    """The host of `url`, if content may be fetched from there: named by the project, or a public host.
+
+    Stricter than `Privacy.check`: whoever writes an address into a file chooses where this server goes, and this machine
+    and its neighbours answer it more than they answer others.
+
+    Raises:
+        Invalid: Not an absolute http(s) URL, or it carries a user name or password.
+        PrivacyRefused: The project is private, or the host is in no public network.
+    """
+    host = host_of(url)
+    if privacy.allows_host(host):
+        return host
+    if privacy.private:
+        raise PrivacyRefused(
+            "private_project", f"This project is private; nothing is fetched from {host}.",
+            "Download the files and import them, or add the host to the allowed hosts of the project.",
+        )  # fmt: skip
+    address = _literal(host)
+    if host == "localhost" or host in _METADATA_NAMES or (address is not None and not _is_public(address)):
+        raise _not_public(host)
+    return host
+
+
+def _not_public(host: str) -> PrivacyRefused:
+    return PrivacyRefused(
+        "not_public", f"{host} is in no public network; nothing is fetched from there.",
+        "Add the host to the allowed hosts of the project if its files are meant.",
+    )  # fmt: skip
+
+
+def _is_public(address: IpAddress) -> bool:
+    inner = _embedded(address)
+    return inner.is_global and not inner.is_multicast and str(inner) not in _METADATA
+
+
+class PublicResolver(AbstractResolver):
+    """Looks names up for fetching; a name with any address outside of public networks is refused whole."""
+
+    def __init__(self, inner: AbstractResolver | None = None) -> None:
+        """Wrap `inner`, by default the system's resolver in a thread."""
+        self._inner = inner or ThreadedResolver()
+        self.allowed: set[str] = set()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Addresses of `host`.
+
+        Raises:
+            OSError: None found, or one that is not public.
+        """
+        found = await self._inner.resolve(host, port, family)
+        if _plain(host) in self.allowed:
+            return found
+        for entry in found:
+            address = _literal(entry["host"])
+            if address is None or not _is_public(address):
+                raise OSError(None, f"{_plain(host)} is in no public network")
+        return found
+
+    async def close(self) -> None:
+        """Release the inner resolver."""
+        await self._inner.close()
+
+
 class GuardedResolver(AbstractResolver):
     """Looks names up and drops forbidden addresses; `localhost` never leaves the machine, whatever the tables say."""
 

@@ -13,7 +13,7 @@ import aiohttp
 from labelwright.core.errors import ProviderError, Unreachable
 from labelwright.core.project import Capabilities
 from labelwright.providers.lane import Limits
-from labelwright.providers.privacy import GuardedResolver, host_of
+from labelwright.providers.privacy import GuardedResolver, PublicResolver, host_of
 
 Headers = Mapping[str, str]
 
@@ -65,6 +65,8 @@ class Wire:
         self._limit = body_limit_bytes
         self._session: aiohttp.ClientSession | None = None
         self._resolver: GuardedResolver | None = None
+        self._web: aiohttp.ClientSession | None = None
+        self._web_resolver: PublicResolver | None = None
 
     def allow(self, host: str, named: bool) -> None:
         """Let this host resolve to any address, because somebody named it."""
@@ -78,6 +80,10 @@ class Wire:
             await self._session.close()
         if self._resolver is not None:
             await self._resolver.close()
+        if self._web is not None:
+            await self._web.close()
+        if self._web_resolver is not None:
+            await self._web_resolver.close()
 
     async def exchange(
         self,
@@ -141,6 +147,48 @@ class Wire:
             raise ProviderError(
                 "bad_request", f"The request cannot be sent ({type(error).__name__})."
             ) from None
+
+    async def fetch(
+        self, url: str, named: bool, into: BinaryIO, limit_bytes: int, timeout_s: float
+    ) -> tuple[int, str]:
+        """The content of an address on the web, written to a file: (status, where it redirects to or empty).
+
+        Args:
+            url: Checked already (`privacy.check_public`).
+            named: Whether the project names the host, so that it may lie in any network.
+            into: Where the body of a success goes.
+            limit_bytes: Most that is taken.
+            timeout_s: For all of it.
+
+        Raises:
+            ProviderError: No whole answer within the limits.
+        """
+        host = host_of(url)
+        if self._web is None or self._web_resolver is None:
+            self._web_resolver = PublicResolver()
+            self._web = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=self._web_resolver, limit=8, use_dns_cache=False),
+                trust_env=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        (self._web_resolver.allowed.add if named else self._web_resolver.allowed.discard)(host)
+        try:
+            async with self._web.get(
+                url, headers={"User-Agent": "labelwright", "Accept": "*/*"}, allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=timeout_s),
+            ) as response:  # fmt: skip
+                if response.status == 200:
+                    size = 0
+                    async for chunk in response.content.iter_chunked(2**16):
+                        size += len(chunk)
+                        if size > limit_bytes:
+                            raise ProviderError("file_too_large", f"it is larger than {limit_bytes:,} bytes")
+                        into.write(chunk)
+                return response.status, response.headers.get("Location", "")
+        except TimeoutError:
+            raise Unreachable("timeout", f"{host} did not send it within {timeout_s:g} s.") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unreachable("unreachable", f"No file came from {host} ({type(error).__name__}).") from None
 
     async def _read(self, response: aiohttp.ClientResponse, into: BinaryIO | None) -> bytes:
         chunks: list[bytes] = []

@@ -13,6 +13,7 @@ from labelwright.core.project import ProjectSettings
 from labelwright.core.workflow import Facts, is_open, status
 from labelwright.store import tables as t
 from labelwright.store.db import Tx, upsert
+from labelwright.store.picture import COLUMNS, OF_ASSET, picture_from
 
 SKIPPED_LAST = 10.0
 """Added to the order key of a skipped asset, so that it comes after everything else."""
@@ -217,7 +218,7 @@ def _update(names: tuple[str, ...]) -> sa.Update:
 
 
 def asset_from(row: Any, text: str | None = None, metadata: dict[str, Any] | None = None) -> Asset:
-    """An `Asset` from a hot row and, where read, its content."""
+    """An `Asset` from a hot row and, where read, its content and the columns of `store.picture`."""
     return Asset(
         id=row.id,
         project_id=row.project_id,
@@ -225,7 +226,8 @@ def asset_from(row: Any, text: str | None = None, metadata: dict[str, Any] | Non
         external_id=row.external_id,
         sha256=row.sha256,
         size=row.size,
-        text=text,
+        text=text if row.modality == "text" else None,
+        image=picture_from(row),
         metadata=metadata or {},
         status=row.status,
         batch=row.batch,
@@ -281,6 +283,20 @@ def get(tx: Tx, project_id: int, asset_id: int) -> Asset | None:
     return None if found is None or found.project_id != project_id else found
 
 
+def ids_in(tx: Tx, project_id: int, asset_ids: Sequence[int]) -> set[int]:
+    """Which of these are assets of the project."""
+    a = t.asset.c
+    rows = tx.execute(sa.select(a.id).where(a.project_id == project_id, a.id.in_(list(asset_ids))))
+    return set(rows.scalars())
+
+
+def drawn_for_audit(tx: Tx, asset_ids: Sequence[int]) -> set[int]:
+    """Which of these were drawn at random for somebody to look at."""
+    a = t.asset.c
+    rows = tx.execute(sa.select(a.id).where(a.id.in_(list(asset_ids)), a.audit_above.is_not(None)))
+    return set(rows.scalars())
+
+
 def get_many(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Asset]:
     """Assets with content by id; ids that do not exist are left out."""
     rows = tx.execute(_WITH_CONTENT, {"keys": list(asset_ids)})
@@ -288,8 +304,9 @@ def get_many(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Asset]:
 
 
 _WITH_CONTENT = (
-    sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
+    sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata, *COLUMNS)
     .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
+    .outerjoin(t.picture, OF_ASSET)
     .where(t.asset.c.id.in_(sa.bindparam("keys", expanding=True)))
 )
 

@@ -10,6 +10,7 @@ from labelwright.core.errors import Invalid
 from labelwright.core.flags import KINDS, mask_of
 from labelwright.store import tables as t
 from labelwright.store.db import Tx
+from labelwright.store.picture import COLUMNS, OF_ASSET
 
 CUT = 300
 
@@ -31,6 +32,8 @@ def conditions(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> list[sa.Co
         found.append(a.confidence < wanted["confidence_below"])
     if "confidence_above" in wanted:
         found.append(a.confidence >= wanted["confidence_above"])
+    if "asset_ids" in wanted:
+        found.append(a.id.in_(wanted["asset_ids"]))
     if "batch" in wanted:
         found.append(a.batch == wanted["batch"])
     if "gold" in wanted:
@@ -42,7 +45,9 @@ def conditions(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> list[sa.Co
         pattern = "%" + wanted["text"].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         found.append(
             sa.or_(
-                t.asset_content.c.text.ilike(pattern, escape="\\"), a.external_id.ilike(pattern, escape="\\")
+                t.asset_content.c.text.ilike(pattern, escape="\\"),
+                a.external_id.ilike(pattern, escape="\\"),
+                t.asset_content.c.file_name.ilike(pattern, escape="\\"),
             )
         )
     mine = [t.annotation.c.asset_id == a.id, t.annotation.c.counts.is_(True)]
@@ -75,8 +80,9 @@ def page(
     """
     a = t.asset.c
     query = (
-        sa.select(t.asset, sa.func.substr(t.asset_content.c.text, 1, CUT).label("cut"))
+        sa.select(t.asset, sa.func.substr(t.asset_content.c.text, 1, CUT).label("cut"), *COLUMNS)
         .join(t.asset_content, t.asset_content.c.asset_id == a.id)
+        .outerjoin(t.picture, OF_ASSET)
         .where(*conditions(tx, project_id, wanted))
     )
     # Assets without a number come after all others, as if their confidence were 2.
@@ -100,6 +106,19 @@ def page(
     last_row = rows[limit - 1]
     confidence = 2.0 if last_row.confidence is None else last_row.confidence
     return Rows(rows[:limit], f"{confidence!r}:{last_row.id}")
+
+
+def ids(tx: Tx, project_id: int, wanted: Mapping[str, Any], order: str, limit: int) -> list[int]:
+    """Ids of a filter, in the order of the table."""
+    a = t.asset.c
+    query = (
+        sa.select(a.id)
+        .join(t.asset_content, t.asset_content.c.asset_id == a.id)
+        .where(*conditions(tx, project_id, wanted))
+    )
+    place: Any = sa.func.coalesce(a.confidence, 2.0)
+    query = query.order_by(place, a.id) if order == "confidence" else query.order_by(a.id)
+    return list(tx.execute(query.limit(limit)).scalars())
 
 
 def latest_answers(tx: Tx, asset_ids: Sequence[int]) -> dict[int, Answers]:

@@ -198,6 +198,24 @@ asset_content = (
         Column("asset_id", BigId, ForeignKey("asset.id"), primary_key=True),
         Column("text", sa.Text, nullable=False),
         Column("metadata", Json, nullable=False),
+        Column("file_name", sa.String(1000)),  # of an image, as it lay in its import
+    )
+)
+picture = (
+    Table(  # of each image content once, whatever project it is in; what the names mean: media.pictures.Made
+        "picture",
+        metadata,
+        Column("sha256", sa.String(64), primary_key=True),  # of the original, as asset.sha256
+        Column("width", sa.Integer, nullable=False),
+        Column("height", sa.Integer, nullable=False),
+        Column("format", sa.String(20), nullable=False),
+        Column("notes", Json, nullable=False),
+        Column("levels", sa.Integer, nullable=False, default=0),
+        Column("display", sa.String(64), nullable=False),  # this and the following are names of blobs
+        Column("preview", sa.String(64), nullable=False),
+        Column("thumbnail", sa.String(64), nullable=False),
+        Column("tiles", sa.String(64)),
+        Column("created_at", Utc, nullable=False),
     )
 )
 gold = Table(
@@ -494,6 +512,21 @@ knowledge = (
         Column("created_at", Utc, nullable=False),
     )
 )
+detector = (
+    Table(  # networks from elsewhere; the model file lies in a blob. A row never changes but to be removed
+        "detector",
+        metadata,
+        _id(),
+        Column("name", sa.String(200), nullable=False),
+        Column("model_sha256", sa.String(64), nullable=False),
+        Column("size_bytes", BigId, nullable=False),
+        Column("spec", Json, nullable=False),  # core.detector.DetectorSpec
+        Column("signature", Json, nullable=False),  # core.detector.Signature
+        Column("created_by", BigId, ForeignKey("user.id")),
+        Column("created_at", Utc, nullable=False),
+        Column("removed_at", Utc),
+    )
+)
 upload = Table(
     "upload",
     metadata,
@@ -537,5 +570,6 @@ import_problem = Table(
     Column("where", sa.String(700), nullable=False),
     Column("code", sa.String(60), nullable=False),
     Column("message", sa.Text, nullable=False),
+    Column("blob", sa.String(64)),  # the bytes of an image that cannot be used
     Index("ix_import_problem_job_id_id", "job_id", "id"),
 )

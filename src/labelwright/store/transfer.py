@@ -7,13 +7,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from labelwright.core.annotation import Annotation
-from labelwright.core.answer import Answers
+from labelwright.core.answer import Answers, same_meaning
 from labelwright.core.problem import Problem
 from labelwright.core.transfer import Outgoing
 from labelwright.store import table, work
 from labelwright.store import tables as t
 from labelwright.store.asset import asset_from
 from labelwright.store.db import Tx
+from labelwright.store.picture import COLUMNS, OF_ASSET
 
 
 def add_upload(
@@ -85,12 +86,29 @@ def set_gold(tx: Tx, project_id: int, asset_id: int, answers: Answers, at: datet
     return not known
 
 
-def add_problems(tx: Tx, job_id: int, problems: Iterable[Problem]) -> None:
-    """Keep the bad rows of an import."""
+def gold_among(tx: Tx, asset_ids: Sequence[int]) -> set[int]:
+    """Which of these have trusted answers."""
+    rows = tx.execute(sa.select(t.gold.c.asset_id).where(t.gold.c.asset_id.in_(list(asset_ids))))
+    return set(rows.scalars())
+
+
+def drop_gold(tx: Tx, asset_ids: Sequence[int]) -> None:
+    """Forget the trusted answers of these assets."""
+    tx.execute(t.gold.delete().where(t.gold.c.asset_id.in_(list(asset_ids))))
+    tx.execute(t.asset.update().where(t.asset.c.id.in_(list(asset_ids))).values(gold=False))
+
+
+def add_problems(
+    tx: Tx, job_id: int, problems: Iterable[Problem], kept: Mapping[Problem, str] | None = None
+) -> None:
+    """Keep the bad rows of an import; `kept` names the blobs with the bytes of those that have any."""
     rows = [
-        {"job_id": job_id, "where": p.where[:700], "code": p.code[:60], "message": p.message}
+        {
+            "job_id": job_id, "where": p.where[:700], "code": p.code[:60], "message": p.message,
+            "blob": (kept or {}).get(p),
+        }
         for p in problems
-    ]
+    ]  # fmt: skip
     if rows:
         tx.execute(t.import_problem.insert(), rows)
 
@@ -106,6 +124,16 @@ def problems(tx: Tx, job_id: int, after: int, limit: int) -> list[tuple[int, Pro
     return [(row.id, Problem(where=row.where, code=row.code, message=row.message)) for row in rows]
 
 
+def kept_of_problem(tx: Tx, job_id: int, problem_id: int) -> tuple[str, str] | None:
+    """(blob, where) of a bad row whose bytes were kept."""
+    row = tx.execute(
+        sa.select(t.import_problem.c.blob, t.import_problem.c.where).where(
+            t.import_problem.c.job_id == job_id, t.import_problem.c.id == problem_id
+        )
+    ).one_or_none()
+    return None if row is None or row.blob is None else (row.blob, row.where)
+
+
 def count(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> int:
     """How many assets a filter finds."""
     query = (
@@ -117,7 +145,13 @@ def count(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> int:
 
 
 def outgoing(
-    tx: Tx, project_id: int, wanted: Mapping[str, Any], which: str, names: Mapping[int, str], chunk: int = 500
+    tx: Tx,
+    project_id: int,
+    wanted: Mapping[str, Any],
+    which: str,
+    names: Mapping[int, str],
+    chunk: int = 500,
+    author_id: int | None = None,
 ) -> Iterator[Outgoing]:
     """Assets of a filter by id, with everything that is exported of them; memory stays that of one chunk.
 
@@ -128,11 +162,13 @@ def outgoing(
         which: `latest` or `majority`: whose answers a one-answer format writes.
         names: Author id -> name.
         chunk: Assets read at a time.
+        author_id: Only what this person answered, as if nobody else had; None for everybody.
     """
     last = 0
     query = (
-        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata)
+        sa.select(t.asset, t.asset_content.c.text, t.asset_content.c.metadata, *COLUMNS)
         .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
+        .outerjoin(t.picture, OF_ASSET)
         .where(*table.conditions(tx, project_id, wanted))
         .order_by(t.asset.c.id)
         .limit(chunk)
@@ -152,7 +188,9 @@ def outgoing(
             )
         }
         for row in rows:
-            mine = tuple(annotations.get(row.id, ()))
+            mine = tuple(a for a in annotations.get(row.id, ()) if author_id in (None, a.author_id))
+            if author_id is not None and not mine:
+                continue
             prediction = predictions.get(row.id)
             chosen = _chosen(mine, which)
             yield Outgoing(
@@ -171,7 +209,45 @@ def _chosen(annotations: Sequence[Annotation], which: str) -> Answers | None:
         return None
     if which != "majority":
         return annotations[-1].answers
-    # Per whole set of answers: the most frequent one, the later one where two are equally frequent.
-    keys = [a.answers.model_dump_json() for a in annotations]
-    best = max(range(len(keys)), key=lambda i: (keys.count(keys[i]), i))
-    return annotations[best].answers
+    # Per whole set of answers: the most frequent one, the later one where two are equally frequent. Nobody draws a box
+    # twice with the same numbers, so what counts is whether two sets say the same.
+    sets = [a.answers for a in annotations]
+    votes = [sum(_same(one, other) for other in sets) for one in sets]
+    best = max(range(len(sets)), key=lambda i: (votes[i], i))
+    return sets[best]
+
+
+def _same(one: Answers, other: Answers) -> bool:
+    if one is other:
+        return True
+    return one.root.keys() == other.root.keys() and all(
+        same_meaning(answer, other.get(question_id)) for question_id, answer in one.items()
+    )
+
+
+def _of_filter(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> Any:
+    return (
+        sa.select(t.asset.c.id)
+        .join(t.asset_content, t.asset_content.c.asset_id == t.asset.c.id)
+        .where(*table.conditions(tx, project_id, wanted))
+    )
+
+
+def authors(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> dict[int, int]:
+    """Who answered assets of a filter: author id -> how many of them."""
+    rows = tx.execute(
+        sa.select(t.annotation.c.author_id, sa.func.count())
+        .where(
+            t.annotation.c.asset_id.in_(_of_filter(tx, project_id, wanted)), t.annotation.c.counts.is_(True)
+        )
+        .group_by(t.annotation.c.author_id)
+        .order_by(t.annotation.c.author_id)
+    )
+    return {int(author): int(n) for author, n in rows}
+
+
+def unanswered(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> int:
+    """How many assets of a filter no person answered."""
+    answered = sa.select(t.annotation.c.asset_id).where(t.annotation.c.counts.is_(True))
+    found = _of_filter(tx, project_id, wanted).where(t.asset.c.id.not_in(answered)).subquery()
+    return int(tx.execute(sa.select(sa.func.count()).select_from(found)).scalar_one())

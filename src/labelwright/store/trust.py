@@ -13,6 +13,7 @@ from labelwright.core.ontology import ChoiceQuestion, Question, ScalarQuestion
 from labelwright.core.queue import EVERYTHING
 from labelwright.core.workflow import Facts, is_open, status
 from labelwright.store import tables as t
+from labelwright.store import work
 from labelwright.store.asset import IS_UNFLAGGED, count, order_expression
 from labelwright.store.db import Tx, inserted_id
 
@@ -97,7 +98,7 @@ def reviews(tx: Tx, project_id: int, key: str) -> list[Any]:
                 p.confidence, p.lowest,
             )
             .join(t.prediction, p.id == n.prediction_id)
-            .where(n.project_id == project_id, n.counts.is_(True), _of(key))
+            .where(n.project_id == project_id, n.counts.is_(True), work.LOOKED_AT, _of(key))
             .order_by(n.seq)
         )
     )  # fmt: skip

@@ -20,6 +20,9 @@ from labelwright.store.db import Tx, upsert
 _asset_is: sa.BindParameter[int] = sa.bindparam("asset")
 _user_is: sa.BindParameter[int] = sa.bindparam("user")
 
+LOOKED_AT = sa.func.coalesce(t.annotation.c.why, "") != "bulk"
+"""Condition of submissions for which somebody looked at the asset by itself, not at many of them at once."""
+
 # --- the queue --------------------------------------------------------------------------------------------------
 
 
@@ -140,7 +143,7 @@ def why_handed_out(tx: Tx, asset_id: int, user_id: int) -> tuple[str | None, flo
     n = t.annotation.c
     row = tx.execute(
         sa.select(n.why, n.drawn_above)
-        .where(n.asset_id == asset_id, n.author_id == user_id)
+        .where(n.asset_id == asset_id, n.author_id == user_id, LOOKED_AT)
         .order_by(n.seq)
         .limit(1)
     ).one_or_none()
@@ -168,6 +171,25 @@ def release(tx: Tx, asset_ids: Sequence[int], user_id: int) -> None:
 _RELEASE = t.lease.delete().where(
     t.lease.c.asset_id.in_(sa.bindparam("assets", expanding=True)), t.lease.c.user_id == _user_is
 )
+
+
+def release_from_all(tx: Tx, asset_ids: Sequence[int]) -> None:
+    """Give assets back, whoever holds them; drafts stay."""
+    tx.execute(t.lease.delete().where(t.lease.c.asset_id.in_(list(asset_ids))))
+
+
+def held(tx: Tx, asset_ids: Sequence[int], now: datetime) -> set[int]:
+    """Which of these somebody holds right now."""
+    rows = tx.execute(
+        sa.select(t.lease.c.asset_id).where(t.lease.c.asset_id.in_(list(asset_ids)), t.lease.c.until > now)
+    )
+    return set(rows.scalars())
+
+
+def held_by_others(tx: Tx, user_id: int, asset_ids: Sequence[int], now: datetime) -> set[int]:
+    """Which of these somebody else holds right now."""
+    held = (t.lease.c.asset_id.in_(list(asset_ids)), t.lease.c.until > now, t.lease.c.user_id != user_id)
+    return set(tx.execute(sa.select(t.lease.c.asset_id).where(*held)).scalars())
 
 
 def others_holding(tx: Tx, project_id: int, user_id: int, now: datetime) -> int:
@@ -245,6 +267,17 @@ _CURRENT = (
     .order_by(t.annotation.c.seq.desc())
     .limit(1)
 )
+
+
+def answered_by(tx: Tx, author_id: int, asset_ids: Sequence[int]) -> dict[int, str]:
+    """Asset id -> this person's submission that counts, of those they answered."""
+    n = t.annotation.c
+    rows = tx.execute(
+        sa.select(n.asset_id, n.id).where(
+            n.asset_id.in_(list(asset_ids)), n.author_id == author_id, n.counts.is_(True)
+        )
+    )
+    return {row.asset_id: row.id for row in rows}
 
 
 def current_for_asset(tx: Tx, asset_id: int) -> list[Annotation]:
@@ -401,6 +434,22 @@ def skips_of(tx: Tx, asset_id: int) -> list[Skip]:
         sa.select(t.skip.c.asset_id, t.skip.c.user_id, t.skip.c.reason).where(t.skip.c.asset_id == asset_id)
     )
     return [Skip(**row._mapping) for row in rows]
+
+
+def set_aside_by(tx: Tx, user_id: int, asset_ids: Sequence[int]) -> set[int]:
+    """Which of these a person set aside."""
+    k = t.skip.c
+    return set(
+        tx.execute(
+            sa.select(k.asset_id).where(k.user_id == user_id, k.asset_id.in_(list(asset_ids)))
+        ).scalars()
+    )
+
+
+def forget(tx: Tx, user_id: int, asset_ids: Sequence[int]) -> None:
+    """Drop what a person had begun on these assets: draft, lease, skip."""
+    for table in (t.draft, t.lease, t.skip):
+        tx.execute(table.delete().where(table.c.user_id == user_id, table.c.asset_id.in_(list(asset_ids))))
 
 
 def skipped_by(tx: Tx, project_id: int, user_id: int) -> list[int]:

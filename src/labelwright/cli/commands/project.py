@@ -50,6 +50,20 @@ def create_project(
     entities: Annotated[
         str, typer.Option("--entities", help="Shortcut: one span question with these labels, a,b,c.")
     ] = "",
+    regions: Annotated[
+        str, typer.Option("--regions", help="Shortcut for images: mark objects with these labels, a,b,c.")
+    ] = "",
+    shapes: Annotated[
+        str,
+        typer.Option("--shapes", help="With --regions: box, rotated_box, polygon, polyline, points, mask."),
+    ] = "box",
+    starter: Annotated[
+        str, typer.Option("--starter", help="Ready questions; see `labelwright project starters`.")
+    ] = "",
+    modality: Annotated[
+        str | None,
+        typer.Option("--modality", help="text or image; guessed from the questions when left out."),
+    ] = None,
     private: Annotated[
         bool, typer.Option("--private", help="Refuse models that are not on this machine.")
     ] = False,
@@ -57,22 +71,59 @@ def create_project(
     database: Database = None,
 ) -> None:
     """Make a project; prints its id."""
+    from labelwright.core.errors import Invalid
     from labelwright.core.project import ProjectSettings
-    from labelwright.flows import setup
+    from labelwright.flows import setup, starters
 
-    body = ontology_body(ontology, labels, entities)
+    if starter:
+        ready = starters.starter(starter)
+        questions, guessed = ready.ontology, ready.modality
+    else:
+        body = ontology_body(ontology, labels, entities, regions, shapes)
+        questions = setup.parse_ontology(body)
+        guessed = "image" if any(q.kind == "region" for q in questions.questions) else "text"
+    wanted = modality or guessed
+    if wanted not in ("text", "image"):
+        raise Invalid("bad_option", f"--modality is text or image, not {wanted!r}")
     with workbench(home, database) as bench:
         project = setup.create_project(
             bench,
             local_person(bench),
             name,
-            setup.parse_ontology(body),
+            questions,
+            modality="image" if wanted == "image" else "text",
             settings=ProjectSettings(private=private),
         )
         typer.echo(project.id)
 
 
-def ontology_body(ontology: Path | None, labels: str, entities: str) -> dict[str, Any]:
+@project_app.command("starters")
+def list_starters(
+    name: Annotated[
+        str, typer.Argument(help="Print this one as YAML, to change it and pass it to --ontology.")
+    ] = "",
+) -> None:
+    """Ready questions to start a project from."""
+    import yaml
+
+    from labelwright.flows import starters
+
+    if name:
+        questions = starters.starter(name).ontology.questions
+        # The kind is a default of each question, and what the file has to say first.
+        body = [{"kind": q.kind} | q.model_dump(mode="json", exclude_defaults=True) for q in questions]
+        text = yaml.safe_dump(
+            {"questions": body}, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+        )
+        typer.echo(text, nl=False)
+        return
+    for each in starters.all_starters():
+        typer.echo(f"{each.name:<12}{each.modality:<7}{each.title}. {each.description}")
+
+
+def ontology_body(
+    ontology: Path | None, labels: str, entities: str, regions: str = "", shapes: str = "box"
+) -> dict[str, Any]:
     """The questions of a new project: from a file, or from lists of labels.
 
     Raises:
@@ -90,7 +141,7 @@ def ontology_body(ontology: Path | None, labels: str, entities: str) -> dict[str
         if not isinstance(body, dict):
             raise Invalid("bad_ontology", f"{ontology} must hold an object with `questions`")
         return body
-    questions = []
+    questions: list[dict[str, Any]] = []
     if labels:
         questions.append(
             {"kind": "choice", "name": "Label", "labels": [x.strip() for x in labels.split(",")]}
@@ -99,9 +150,20 @@ def ontology_body(ontology: Path | None, labels: str, entities: str) -> dict[str
         questions.append(
             {"kind": "span", "name": "Entities", "labels": [x.strip() for x in entities.split(",")]}
         )
+    if regions:
+        questions.append(
+            {
+                "kind": "region",
+                "name": "Objects",
+                "shapes": shapes,
+                "labels": [x.strip() for x in regions.split(",")],
+            }
+        )
     if not questions:
         raise Invalid(
-            "no_questions", "say what to ask", "use --labels a,b or --entities a,b or --ontology FILE"
+            "no_questions",
+            "say what to ask",
+            "use --labels a,b or --entities a,b or --regions a,b or --starter NAME or --ontology FILE",
         )
     return {"questions": questions}
 

@@ -29,12 +29,18 @@ def _pairs(given: list[str] | None) -> dict[str, str]:
 
 def import_file(
     project: ProjectName,
-    path: Annotated[Path, typer.Argument(help="A file, or a folder of .txt files.", exists=True)],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH_OR_URL",
+            help="A file, a folder, a zip or tar, a list of image addresses, or a bucket (s3://, gs://, az://).",
+        ),
+    ],
     form: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="csv, tsv, jsonl, json, parquet, conll, txt, label_studio, labelwright; guessed by default.",
+            help="csv, jsonl, conll, txt, label_studio, images, ...; guessed by default from what is in it.",
         ),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="Column with the text.")] = None,
@@ -63,16 +69,17 @@ def import_file(
     """Import a file into a project. Importing the same file again changes nothing."""
     from labelwright.flows import ingest
     from labelwright.formats import mapping as maps
-    from labelwright.formats import sniff
     from labelwright.formats.registry import READERS, head
 
+    path: Path | str = source if ingest.is_address(source) else Path(source)
+    called = path.name if isinstance(path, Path) else path
     with workbench(home, database) as bench:
         actor = local_person(bench)
         found = find_project(bench, actor, project)
-        form = form or sniff(path, path.name)
+        form = form or ingest.format_of(bench, path, called, found.modality)
         mapping = maps.Mapping()
-        if any(reader.name == form and reader.columns for reader in READERS):
-            mapping = maps.guess(maps.columns_of(head(path, path.name, form, encoding, 200)[0]))
+        if isinstance(path, Path) and any(reader.name == form and reader.columns for reader in READERS):
+            mapping = maps.guess(maps.columns_of(head(path, called, form, encoding, 200)[0]))
         given = {
             "text": text, "external_id": external_id, "encoding": encoding, "answers": _pairs(answers) or None,
             "predictions": _pairs(predictions) or None, "gold": _pairs(gold) or None,
@@ -81,7 +88,7 @@ def import_file(
         job = ingest.start_import_of_path(
             bench, actor, found.id, path, form, mapping, ingest.ImportOptions(dry_run=dry_run)
         )
-        job = follow(bench, job.id, f"Importing {path.name}")
+        job = follow(bench, job.id, f"Importing {called}")
         report = job.report
         if job.state != "done":
             typer.secho(f"The import {job.state}: {job.message}", fg="red", err=True)
@@ -90,6 +97,8 @@ def import_file(
             f"{'Would import' if dry_run else 'Imported'}: {report['new']} new, {report['same']} same, "
             f"{report['changed']} changed, {report['bad']} bad"
         )
+        if report["duplicates"]:
+            typer.echo(f"{report['duplicates']} of them are the same image under another name")
         extras = {k: report[k] for k in ("annotations", "predictions", "gold") if report[k]}
         if extras:
             typer.echo("With " + ", ".join(f"{n} {kind}" for kind, n in extras.items()))
@@ -103,9 +112,15 @@ def export_project(
     project: ProjectName,
     target: Annotated[Path, typer.Argument(help="Zip file to write.")],
     form: Annotated[
-        str, typer.Option("--format", help="labelwright, csv, conll, spacy, label_studio, parquet.")
+        str,
+        typer.Option(
+            "--format",
+            help="labelwright, csv, conll, spacy, label_studio, parquet; for images coco, coco_panoptic, semantic_masks, ...",
+        ),
     ] = "labelwright",
-    which: Annotated[str, typer.Option("--which", help="latest or majority.")] = "latest",
+    which: Annotated[
+        str, typer.Option("--which", help="latest, majority, or each person's apart.")
+    ] = "latest",
     include: Annotated[
         str,
         typer.Option(
@@ -113,6 +128,9 @@ def export_project(
             help="all, answered, labelled, or trusted (labelled by people or accepted from a model).",
         ),
     ] = "all",
+    with_images: Annotated[
+        bool, typer.Option("--with-images", help="Put the images beside their labels.")
+    ] = False,
     home: Home = None,
     database: Database = None,
 ) -> None:
@@ -123,7 +141,8 @@ def export_project(
     from labelwright.flows import export
 
     try:
-        wanted = export.ExportWanted.model_validate({"format": form, "which": which, "include": include})
+        given = {"format": form, "which": which, "include": include, "with_images": with_images}
+        wanted = export.ExportWanted.model_validate(given)
     except ValidationError as error:
         raise Invalid("bad_option", error.errors()[0]["msg"]) from None
     with workbench(home, database) as bench:

@@ -11,7 +11,7 @@ from labelwright.core.arms import ArmsCompared
 from labelwright.core.ontology import Ontology
 from labelwright.core.project import Modality, Project, ProjectSettings
 from labelwright.core.value import Name, Value
-from labelwright.flows import economics, measure, people, setup
+from labelwright.flows import economics, measure, people, setup, starters
 from labelwright.server.edge import Bench, SignedIn, new_router
 from labelwright.store.people import MemberRow
 
@@ -56,6 +56,12 @@ class History(Value):
     rows: list[Event]
     names: dict[int, str]
     next: int | None
+
+
+@router.get("/starters")
+def list_starters(actor: SignedIn) -> tuple[starters.Starter, ...]:
+    """Ready sets of questions to start a project from."""
+    return starters.all_starters()
 
 
 @router.get("/projects")

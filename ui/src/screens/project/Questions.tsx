@@ -38,7 +38,7 @@ export default function Questions({ project, view }: TabProps) {
     <>
       <p className="lw-dim">{t("ontology.versionNote", { n: view.ontology.version ?? 1 })}</p>
       <Confusions project={project} ontology={view.ontology} take={(question, label, definition) => { setDraft((now) => withDefinition(now, question, label, definition)); }} />
-      <OntologyForm value={draft} onChange={setDraft} lists={lists.data ?? []} />
+      <OntologyForm value={draft} onChange={setDraft} modality={view.project.modality === "image" ? "image" : "text"} lists={lists.data ?? []} />
       {save.isError && <Trouble error={save.error} />}
       <Button mt="md" loading={save.isPending} onClick={() => { save.mutate(); }}>{t("common.save")}</Button>
       {draft.questions.some((q) => q.kind === "span") && (
