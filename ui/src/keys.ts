@@ -96,6 +96,11 @@ export const BINDINGS: readonly Binding[] = [
   { id: "table-open", scope: "table", key: "Enter", title: "Open" },
   { id: "table-down", scope: "table", key: "ArrowDown", title: "Next row" },
   { id: "table-up", scope: "table", key: "ArrowUp", title: "Previous row" },
+  { id: "table-left", scope: "table", key: "ArrowLeft", title: "Previous image" },
+  { id: "table-right", scope: "table", key: "ArrowRight", title: "Next image" },
+  { id: "table-choose", scope: "table", key: "X", title: "Choose or leave out; shift with an arrow chooses a stretch" },
+  { id: "table-all", scope: "table", key: "mod+A", title: "Choose all that pass the filters" },
+  { id: "table-none", scope: "table", key: "Escape", title: "Choose none" },
 ];
 
 /** Scopes that can be active at the same time; within such a group no two bindings may share a key. */

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from labelwright.core.errors import Invalid
 from labelwright.core.job import Job
 from labelwright.core.problem import Problem
+from labelwright.core.project import Modality
 from labelwright.core.value import Value
 from labelwright.flows import export, ingest, jobs
 from labelwright.formats import READERS, WRITERS, Mapping
@@ -33,6 +34,7 @@ class PreviewWanted(Value):
 
     format: str | None = None
     mapping: Mapping | None = None
+    modality: Modality | None = None
 
 
 class BadRows(Value):
@@ -92,7 +94,7 @@ async def upload(request: Request, actor: SignedIn, bench: Bench, name: str) -> 
 @router.post("/uploads/{upload_id}/preview")
 def preview(upload_id: str, actor: SignedIn, bench: Bench, body: PreviewWanted) -> ingest.FilePreview:
     """Columns, first rows, a guessed mapping and a suggested ontology; stores nothing."""
-    return ingest.preview(bench, actor, upload_id, body.format, body.mapping)
+    return ingest.preview(bench, actor, upload_id, body.format, body.mapping, body.modality)
 
 
 @router.post("/projects/{project_id}/imports", status_code=202)
