@@ -112,9 +112,15 @@ def export_project(
     project: ProjectName,
     target: Annotated[Path, typer.Argument(help="Zip file to write.")],
     form: Annotated[
-        str, typer.Option("--format", help="labelwright, csv, conll, spacy, label_studio, parquet; for images coco, coco_panoptic, semantic_masks, ...")
+        str,
+        typer.Option(
+            "--format",
+            help="labelwright, csv, conll, spacy, label_studio, parquet; for images coco, coco_panoptic, semantic_masks, ...",
+        ),
     ] = "labelwright",
-    which: Annotated[str, typer.Option("--which", help="latest, majority, or each person's apart.")] = "latest",
+    which: Annotated[
+        str, typer.Option("--which", help="latest, majority, or each person's apart.")
+    ] = "latest",
     include: Annotated[
         str,
         typer.Option(
