@@ -250,9 +250,11 @@ def _photographed(canvas: _Pixels, rng: np.random.Generator) -> Image.Image:
         ((xs - WIDTH * rng.uniform(0.3, 0.7)) / WIDTH) ** 2 + ((ys - HEIGHT * 0.45) / HEIGHT) ** 2
     )
     cast = rng.uniform(0.94, 1.06, 3).astype(np.float32) * rng.uniform(0.82, 1.08)
-    shot = canvas * falloff[..., None] * cast
+    shot = canvas
+    shot *= (falloff.astype(np.float32))[..., None]
+    shot *= cast
     shot += rng.standard_normal((HEIGHT, WIDTH, 1), dtype=np.float32) * rng.uniform(2, 7)
-    image = Image.fromarray(np.clip(shot, 0, 255).astype(np.uint8))
+    image = Image.fromarray(np.clip(shot, 0, 255, out=shot).astype(np.uint8))
     blur = float(rng.choice((0.0, 0.6, 1.4), p=(0.5, 0.35, 0.15)))
     return image.filter(ImageFilter.GaussianBlur(blur)) if blur else image
 

@@ -48,11 +48,17 @@ MOST_IDS = 10_000
 
 
 class AssetRow(Value):
-    """An asset in the table; its text is cut."""
+    """An asset in the table; its text is cut.
+
+    Attributes:
+        answers: Of people, if there are any, else of the model.
+        suggested: What the model said of an image that people answered too, to be seen beside their answers.
+    """
 
     asset: Asset
     answers_by: Literal["person", "model"] | None
     answers: Answers | None
+    suggested: Answers | None = None
     annotations: int
     gold: bool
     updated_at: datetime
@@ -109,7 +115,8 @@ def page(
         guard.project(tx, actor, project_id, "see_assets")
         found = table.page(tx, project_id, wanted.model_dump(exclude_none=True), order, after, limit)
         by_people = table.latest_answers(tx, [row.id for row in found.rows])
-        by_model = work.current_predictions(tx, [row.id for row in found.rows if row.id not in by_people])
+        wanted_of = [row.id for row in found.rows if row.id not in by_people or row.modality == "image"]
+        by_model = work.current_predictions(tx, wanted_of)
         withheld = economics.withheld_from(tx, actor.user_id, [row.id for row in found.rows])
         by_model = {asset_id: said for asset_id, said in by_model.items() if asset_id not in withheld}
         rows = [
@@ -117,6 +124,7 @@ def page(
                 asset=_without_confidence(assets.asset_from(row, row.cut), row.id in withheld),
                 answers_by="person" if row.id in by_people else "model" if row.id in by_model else None,
                 answers=by_people.get(row.id) or (by_model[row.id].answers if row.id in by_model else None),
+                suggested=by_model[row.id].answers if row.id in by_people and row.id in by_model else None,
                 annotations=row.annotations,
                 gold=row.gold,
                 updated_at=row.updated_at,

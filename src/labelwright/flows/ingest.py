@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,18 @@ from labelwright.flows.arrivals import Arrival, Quarantined, files_at, of_images
 from labelwright.flows.arrivals import is_address as is_address
 from labelwright.flows.jobs import Control, Report
 from labelwright.flows.storing import ImportOptions as ImportOptions
-from labelwright.flows.storing import Tally, store_chunk
+from labelwright.flows.storing import LabelsAre, Tally, store_chunk
 from labelwright.formats import READERS, Mapping, open_source, sniff
 from labelwright.formats import mapping as maps
 from labelwright.formats.edge import printable
-from labelwright.formats.registry import for_modality, head, image_questions, open_images, sniff_images
+from labelwright.formats.registry import (
+    for_modality,
+    head,
+    holds_images,
+    image_questions,
+    open_images,
+    sniff_images,
+)
 from labelwright.store import history, jobs
 from labelwright.store import project as projects
 from labelwright.store import transfer as store
@@ -68,6 +76,7 @@ class FilePreview(Value):
     """
 
     format: str
+    modality: Modality
     needs_mapping: bool
     columns: tuple[maps.Column, ...]
     mapping: Mapping
@@ -144,9 +153,20 @@ def _fitting(workbench: Workbench, where: Path | str, name: str, form: str | Non
     return form
 
 
-def is_image_format(form: str) -> bool:
-    """Whether a format is read from files: images, and labels of images."""
-    return any(reader.name == form and "image" in reader.modalities for reader in READERS)
+def _holds(
+    workbench: Workbench, where: Path | str, name: str, form: str, wanted: Modality | None
+) -> Modality:
+    """Whether texts or images are read from this; of a format that can hold both, what is wanted, else what is in it."""
+    found = next(reader.modalities for reader in READERS if reader.name == form)
+    if len(found) == 1:
+        return found[0]
+    if wanted is not None:
+        return wanted
+    try:
+        with files_at(workbench, where, name) as files:
+            return "image" if holds_images(files, form) else "text"
+    except Invalid:
+        return "text"
 
 
 def file_of(workbench: Workbench, tx: Tx, actor: Actor, upload_id: str) -> tuple[Path, str]:
@@ -162,18 +182,31 @@ def file_of(workbench: Workbench, tx: Tx, actor: Actor, upload_id: str) -> tuple
 
 
 def preview(
-    workbench: Workbench, actor: Actor, upload_id: str, form: str | None, mapping: Mapping | None
+    workbench: Workbench,
+    actor: Actor,
+    upload_id: str,
+    form: str | None,
+    mapping: Mapping | None,
+    modality: Modality | None = None,
 ) -> FilePreview:
     """Columns, first rows, a guessed mapping and a suggested ontology.
+
+    Args:
+        workbench: The windows to the world.
+        actor: Who sent the file.
+        upload_id: Of the file.
+        form: Its format; found out when None.
+        mapping: What columns mean; guessed when None.
+        modality: Of the project it is for, where that is known.
 
     Raises:
         Invalid: The file as a whole cannot be read.
     """
     with workbench.store.read() as tx:
         path, name = file_of(workbench, tx, actor, upload_id)
-    form = form or format_of(workbench, path, name, None)
+    form = form or format_of(workbench, path, name, modality)
     with_columns = _with_columns(form)
-    if is_image_format(form):
+    if _holds(workbench, path, name, form, modality) == "image":
         return _preview_images(workbench, path, name, form)
     columns: list[maps.Column] = []
     problems: list[Problem] = []
@@ -191,6 +224,7 @@ def preview(
     seen = list({(p.where, p.code): p for p in problems}.values())
     return FilePreview(
         format=form,
+        modality="text",
         needs_mapping=with_columns,
         columns=tuple(columns),
         mapping=chosen,
@@ -217,7 +251,7 @@ def _preview_images(workbench: Workbench, path: Path, name: str, form: str) -> F
     except Invalid:
         suggested = None
     return FilePreview(
-        format=form, needs_mapping=False, columns=(), mapping=Mapping(), rows=tuple(_shown(each) for each in shown[:20]),
+        format=form, modality="image", needs_mapping=False, columns=(), mapping=Mapping(), rows=tuple(_shown(each) for each in shown[:20]),
         problems=tuple(problems[:100]), suggested=suggested,
     )  # fmt: skip
 
@@ -382,7 +416,11 @@ def _arriving(
     assert wanted.format is not None and job.project_id is not None
     where, name = _where(job.params["path"]), str(job.params["name"])
     done = 0 if wanted.options.dry_run else int(job.cursor.get("read", 0))
-    if not is_image_format(wanted.format):
+    with workbench.store.read() as tx:
+        project = projects.get(tx, job.project_id)
+    if project is None:
+        raise NotFound("no_project", "the project is in the trash")
+    if _holds(workbench, where, name, wanted.format, project.modality) == "text":
         assert isinstance(where, Path)
         texts = open_source(where, name, wanted.format, wanted.mapping or Mapping())
         return map(of_text, itertools.islice(texts, done, None)), None, False
@@ -390,16 +428,18 @@ def _arriving(
     rows = itertools.chain(files.problems, open_images(files, name, wanted.format))
     total = len(files.problems) + len(files.names()) if wanted.format == "images" else None
     # What a restart committed already is read again but neither opened nor decoded.
-    rest = itertools.islice(rows, done, None)
+    rest = (_labelled_by(row, wanted.options.labels_are) for row in itertools.islice(rows, done, None))
     lie_in: Files = files
     if wanted.format == ADDRESSES:
-        with workbench.store.read() as tx:
-            project = projects.get(tx, job.project_id)
-        if project is None:
-            raise NotFound("no_project", "the project is in the trash")
         lie_in = on_the_web(workbench, project)
     arriving = of_images(workbench, lie_in, rest, dry_run=wanted.options.dry_run)
     return open_things.enter_context(closing(arriving)), total, True
+
+
+def _labelled_by(row: Incoming | Problem, who: LabelsAre) -> Incoming | Problem:
+    if isinstance(row, Problem) or who == "as_said":
+        return row
+    return replace(row, opinions=tuple(replace(each, by=who) for each in row.opinions))
 
 
 def _where(path: Any) -> Path | str:
@@ -437,3 +477,20 @@ def import_problems(
         if job is None or job.project_id != project_id:
             raise NotFound("no_job", f"project {project_id} has no job {job_id}")
         return store.problems(tx, job_id, after, limit)
+
+
+def bad_file(
+    workbench: Workbench, actor: Actor, project_id: int, job_id: int, problem_id: int
+) -> tuple[Path, str]:
+    """The bytes of an image that could not be used, and what it was called.
+
+    Raises:
+        NotFound: The import has no such problem, or the bytes of this one were not kept.
+    """
+    with workbench.store.read() as tx:
+        guard.project(tx, actor, project_id, "import")
+        job = jobs.get(tx, job_id)
+        kept = store.kept_of_problem(tx, job_id, problem_id)
+    if job is None or job.project_id != project_id or kept is None:
+        raise NotFound("no_file", f"import {job_id} kept no file for problem {problem_id}")
+    return workbench.blobs.path(kept[0]), kept[1]

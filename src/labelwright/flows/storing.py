@@ -33,6 +33,8 @@ from labelwright.store import transfer as store
 from labelwright.store.db import Tx
 from labelwright.workbench import Workbench
 
+LabelsAre = Literal["as_said", "gold", "person", "model"]
+
 
 class ImportOptions(Value):
     """How an import treats what is known already.
@@ -40,10 +42,13 @@ class ImportOptions(Value):
     Attributes:
         changed: A row whose external id is known with another text: `report` it, or `add` it as a new asset without an
             external id. The content of a stored asset never changes.
+        labels_are: Of images: whose the labels in the files are, where the user knows better than the format: trusted
+            (`gold`), a `person`'s or a `model`'s. What columns of texts mean is said by the mapping.
         dry_run: Read, check and count, but store nothing.
     """
 
     changed: Literal["report", "add"] = "report"
+    labels_are: LabelsAre = "as_said"
     dry_run: bool = False
 
 
@@ -290,7 +295,8 @@ def _attach(
 ) -> list[Problem]:
     """Store answers that came along: a model's as a prediction, a person's as an annotation, gold as gold."""
     answers, confidence, problems = _resolved(opinion, ontology, arrival)
-    tally.n["dropped_answers"] += len(problems)
+    # What was mended is told, but nothing of it was dropped.
+    tally.n["dropped_answers"] += sum(problem.code != "mended" for problem in problems)
     if not answers.root:
         return problems
     now = workbench.now()

@@ -98,7 +98,7 @@ def read(files: Files, name: str) -> Iterator[Incoming | Problem]:
     documents, results, problems = _load(files, name)
     yield from problems
     masks = {mask for document in documents for mask in document.masks.values()}
-    images = Images([each for each in files.names() if each not in masks])
+    images = Images(files, but=masks)
     seen: set[str] = set()
     for document in documents:
         yield from document.problems
@@ -116,7 +116,7 @@ def read(files: Files, name: str) -> Iterator[Incoming | Problem]:
 
 def _load(files: Files, name: str) -> tuple[list[Document], dict[int | str, list[_Result]], list[Problem]]:
     documents: list[Document] = []
-    everything = Images(files.names())
+    everything = Images(files)
     results: dict[int | str, list[_Result]] = {}
     problems: list[Problem] = []
     refused: Invalid | None = None

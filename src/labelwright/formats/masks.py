@@ -73,7 +73,7 @@ def read_semantic(files: Files, name: str) -> Iterator[Incoming | Problem]:
         n for n in files.names() if str(PurePosixPath(n).parent) in folders and n.lower().endswith(".png")
     ]
     taken = set(masks)
-    images = Images(n for n in files.names() if n not in taken)
+    images = Images(files, but=taken)
     by_image: dict[str, str] = {}
     for mask in masks:
         stem = _inside(mask, folders)
@@ -271,7 +271,7 @@ def read_instances(files: Files, name: str) -> Iterator[Incoming | Problem]:
     tables = [n for n in files.names() if PurePosixPath(n).name == "instances.json" and not is_hidden(n)]
     if not tables:
         raise Invalid("no_table", f"{name} holds no `instances.json`")
-    everything = Images(files.names())
+    everything = Images(files)
     masks: set[str] = set()
     entries: list[tuple[str, str, dict[str, Any], str | None]] = []
     for table in tables:
@@ -294,7 +294,7 @@ def read_instances(files: Files, name: str) -> Iterator[Incoming | Problem]:
             mask = everything.find(each["mask"], beside=table)
             masks |= {mask} if mask is not None else set()
             entries.append((where, annotator[:200] if isinstance(annotator, str) else "", each, mask))
-    images = Images(each for each in files.names() if each not in masks)
+    images = Images(files, but=masks)
     seen: set[str] = set()
     for where, who, each, mask in entries:
         image = images.find(each["file_name"], beside=where.partition(":")[0])

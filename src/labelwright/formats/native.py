@@ -1,6 +1,7 @@
 """Our own JSON lines: lossless, one asset per line with every annotation, the prediction and gold. Can be read back."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +64,12 @@ def _incoming(where: str, row: dict[str, Any]) -> Incoming | Problem:
 
 def recognises(files: Files) -> bool:
     """Whether a source of images holds our lines."""
-    return any(f'"{FORMAT}"' in read_head(files, name, 1_000) for name in _lines_in(files))
+    return any(_is_of_images(read_head(files, name, 4_000)) for name in _lines_in(files))
+
+
+def _is_of_images(head: str) -> bool:
+    # Not with a backslash before it, which would be something that a text says.
+    return f'"{FORMAT}"' in head and re.search(r'(?<!\\)"image"\s*:\s*\{', head) is not None
 
 
 def _lines_in(files: Files) -> list[str]:
@@ -81,7 +87,7 @@ def read_images(files: Files, name: str) -> Iterator[Incoming | Problem]:
     found = [each for each in _lines_in(files) if f'"{FORMAT}"' in read_head(files, each, 1_000)]
     if not found:
         raise Invalid("no_lines", f"{name} holds no lines of Labelwright")
-    images = Images(files.names())
+    images = Images(files)
     for each in found:
         with on_disk(files, each) as path:
             for where, row in tabular.json_lines(path, each, None):

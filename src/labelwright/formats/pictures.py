@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
@@ -56,16 +56,23 @@ def is_image(name: str) -> bool:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file is one that no person put there."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    """Whether a file is one that no person put there: of the system, of an archiver, or what our exports say of themselves."""
+    return name.rsplit("/", 1)[-1] in ("manifest.json", "loss_report.json") or any(
+        part.startswith(".") or part == "__MACOSX" for part in name.split("/")
+    )
 
 
 class Images:
     """The images of a source by what label files call them."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        """Index the images among these files of a source (masks are images too)."""
-        self.names = [name for name in names if is_image(name)]
+    def __init__(self, files: Files, but: Collection[str] = ()) -> None:
+        """Index the images of a source.
+
+        Args:
+            files: The source.
+            but: Names that are no photos: masks are images too.
+        """
+        self.names = [name for name in files.names() if name not in but and is_image(name)]
         self._exact = set(self.names)
         # Key -> name, or None where several files answer to it.
         self._by_tail: dict[str, str | None] = {}
@@ -227,8 +234,8 @@ def questions_of(rows: Iterable[Incoming]) -> list[dict[str, Any]]:
                 seen = found.setdefault(question, {"labels": {}, "shapes": {}})
                 label = seen["labels"].setdefault(each["label"], {})
                 seen["shapes"][each["shape"]["kind"]] = None
-                for attribute, given in (each.get("attributes") or {}).items():
-                    label.setdefault(attribute, []).append(given)
+                for key, given in (each.get("attributes") or {}).items():
+                    label.setdefault(key, []).append(given)
     return [
         {
             "kind": "region",

@@ -836,6 +836,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/imports/{job_id}/problems/{number}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Bad File
+         * @description The bytes of an image that could not be used, to be saved.
+         */
+        get: operations["bad_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/jobs": {
         parameters: {
             query?: never;
@@ -1100,6 +1120,46 @@ export interface paths {
          * @description An earlier version of the ontology.
          */
         get: operations["ontology_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/overlap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * View Overlap
+         * @description Precision, recall and IoU per region question and label, and what was taken for what.
+         */
+        get: operations["view_overlap"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/overlap/assets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Overlap Assets
+         * @description Pairs of answers behind a figure, the worst first.
+         */
+        get: operations["list_overlap_assets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2202,6 +2262,10 @@ export interface components {
         /**
          * AssetRow
          * @description An asset in the table; its text is cut.
+         *
+         *     Attributes:
+         *         answers: Of people, if there are any, else of the model.
+         *         suggested: What the model said of an image that people answered too, to be seen beside their answers.
          */
         AssetRow: {
             /** Annotations */
@@ -2212,6 +2276,7 @@ export interface components {
             asset: components["schemas"]["Asset"];
             /** Gold */
             gold: boolean;
+            suggested?: components["schemas"]["Answers"] | null;
             /**
              * Updated At
              * Format: date-time
@@ -2306,10 +2371,15 @@ export interface components {
         /**
          * BadRows
          * @description A page of bad rows.
+         *
+         *     Attributes:
+         *         numbers: One per row: names it in `…/problems/{number}/file`, where the bytes of a bad image were kept.
          */
         BadRows: {
             /** Next */
             next: number | null;
+            /** Numbers */
+            numbers: number[];
             /** Rows */
             rows: components["schemas"]["Problem"][];
         };
@@ -3169,6 +3239,48 @@ export interface components {
             task: "detect" | "segment_instance" | "segment_semantic" | "classify";
         };
         /**
+         * Difference
+         * @description Two answers to one asset and what became of every region, in the order of the regions.
+         *
+         *     Attributes:
+         *         f1: Share of the regions that match, in [0, 1].
+         */
+        Difference: {
+            /** Asset Id */
+            asset_id: number;
+            /** External Id */
+            external_id: string | null;
+            /** F1 */
+            f1: number;
+            image: components["schemas"]["Picture"] | null;
+            /** Mean Iou */
+            mean_iou: number;
+            /** Predicted */
+            predicted: components["schemas"]["Region"][];
+            /** Predicted By */
+            predicted_by: string;
+            /** Predicted Kinds */
+            predicted_kinds: ("matched" | "wrong_label" | "low_overlap" | "extra" | "missing")[];
+            /** True */
+            true: components["schemas"]["Region"][];
+            /** True By */
+            true_by: string;
+            /** True Kinds */
+            true_kinds: ("matched" | "wrong_label" | "low_overlap" | "extra" | "missing")[];
+        };
+        /**
+         * DifferencePage
+         * @description Pairs of answers, the worst first, and the cursor of the next page.
+         */
+        DifferencePage: {
+            /** Next */
+            next: string | null;
+            /** Rows */
+            rows: components["schemas"]["Difference"][];
+            /** Total */
+            total: number;
+        };
+        /**
          * Disagreement
          * @description A gold asset that not all plans have equally right.
          *
@@ -3572,6 +3684,11 @@ export interface components {
             /** Format */
             format: string;
             mapping: components["schemas"]["Mapping"];
+            /**
+             * Modality
+             * @enum {string}
+             */
+            modality: "text" | "image" | "video";
             /** Needs Mapping */
             needs_mapping: boolean;
             /** Problems */
@@ -3822,6 +3939,8 @@ export interface components {
          *     Attributes:
          *         changed: A row whose external id is known with another text: `report` it, or `add` it as a new asset without an
          *             external id. The content of a stored asset never changes.
+         *         labels_are: Of images: whose the labels in the files are, where the user knows better than the format: trusted
+         *             (`gold`), a `person`'s or a `model`'s. What columns of texts mean is said by the mapping.
          *         dry_run: Read, check and count, but store nothing.
          */
         ImportOptions: {
@@ -3836,6 +3955,12 @@ export interface components {
              * @default false
              */
             dry_run: boolean;
+            /**
+             * Labels Are
+             * @default as_said
+             * @enum {string}
+             */
+            labels_are: "as_said" | "gold" | "person" | "model";
         };
         /**
          * ImportWanted
@@ -3848,7 +3973,8 @@ export interface components {
             /**
              * @default {
              *       "changed": "report",
-             *       "dry_run": false
+             *       "dry_run": false,
+             *       "labels_are": "as_said"
              *     }
              */
             options: components["schemas"]["ImportOptions"];
@@ -4135,6 +4261,78 @@ export interface components {
             synonyms: string[];
         };
         /**
+         * LabelOverlap
+         * @description Counts and measures of one label, or of all when `label` is empty.
+         *
+         *     Attributes:
+         *         wrong_label: True regions of this label that were given another one.
+         *         low_overlap: Of this label on both sides, with an IoU between 0.1 and the threshold.
+         *         predicted: Regions said to have this label.
+         *         true: Regions that have it.
+         *         precision: `matched / predicted`; None when nothing was predicted.
+         *         recall: `matched / true`; None when there is nothing.
+         *         f1: Of both; None when both sides are empty.
+         *         mean_iou: Over the matched pairs; None without one.
+         *         average_precision: By COCO's rule at this threshold; None without scores.
+         */
+        LabelOverlap: {
+            /** Average Precision */
+            average_precision?: number | null;
+            /**
+             * Extra
+             * @default 0
+             */
+            extra: number;
+            /** F1 */
+            f1?: number | null;
+            /**
+             * Label
+             * @default
+             */
+            label: string;
+            /**
+             * Low Overlap
+             * @default 0
+             */
+            low_overlap: number;
+            /**
+             * Matched
+             * @default 0
+             */
+            matched: number;
+            /** Mean Iou */
+            mean_iou?: number | null;
+            /**
+             * Missing
+             * @default 0
+             */
+            missing: number;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Precision */
+            precision?: number | null;
+            /**
+             * Predicted
+             * @default 0
+             */
+            predicted: number;
+            /** Recall */
+            recall?: number | null;
+            /**
+             * True
+             * @default 0
+             */
+            true: number;
+            /**
+             * Wrong Label
+             * @default 0
+             */
+            wrong_label: number;
+        };
+        /**
          * LabelShift
          * @description Share of submissions with this label in each arm; `shift` is shown minus hidden.
          */
@@ -4382,6 +4580,18 @@ export interface components {
             external_id: string | null;
             /** Text */
             text: string;
+        };
+        /**
+         * Mixed
+         * @description How often regions of the label `right` were given the label `said`.
+         */
+        Mixed: {
+            /** N */
+            n: number;
+            /** Right */
+            right: string;
+            /** Said */
+            said: string;
         };
         /**
          * NewAudits
@@ -4678,6 +4888,26 @@ export interface components {
             unreachable: number;
             /** Within */
             within: number;
+        };
+        /**
+         * OverlapView
+         * @description Figures of a project.
+         */
+        OverlapView: {
+            /**
+             * Between
+             * @enum {string}
+             */
+            between: "model_people" | "people" | "model_gold" | "people_gold";
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Questions */
+            questions: components["schemas"]["QuestionOverlap"][];
+            /** Threshold */
+            threshold: number;
         };
         /**
          * Page
@@ -5061,6 +5291,8 @@ export interface components {
             /** Format */
             format?: string | null;
             mapping?: components["schemas"]["Mapping"] | null;
+            /** Modality */
+            modality?: ("text" | "image" | "video") | null;
         };
         /**
          * PreviewWish
@@ -5656,6 +5888,31 @@ export interface components {
             ece: number;
             /** Log Loss */
             log_loss: number;
+        };
+        /**
+         * QuestionOverlap
+         * @description Figures of one region question.
+         *
+         *     Attributes:
+         *         n: Pairs of answers compared.
+         *         histogram: Pairs of regions of one label by IoU, ten bins over [0, 1]; below 0.1 nothing is paired.
+         */
+        QuestionOverlap: {
+            /** Histogram */
+            histogram: number[];
+            /** Labels */
+            labels: components["schemas"]["LabelOverlap"][];
+            /** Mixed */
+            mixed: components["schemas"]["Mixed"][];
+            /** N */
+            n: number;
+            /** Name */
+            name: string;
+            /** Question */
+            question: string;
+            /** Sides */
+            sides: components["schemas"]["Sides"][];
+            total: components["schemas"]["LabelOverlap"];
         };
         /**
          * Reader
@@ -6401,6 +6658,24 @@ export interface components {
             created_at?: string | null;
             /** Text */
             text: string;
+        };
+        /**
+         * Sides
+         * @description What two sides have in common, over the assets that both answered.
+         */
+        Sides: {
+            /** F1 */
+            f1: number;
+            /** Matched */
+            matched: number;
+            /** Mean Iou */
+            mean_iou: number | null;
+            /** N */
+            n: number;
+            /** Predicted By */
+            predicted_by: string;
+            /** True By */
+            true_by: string;
         };
         /**
          * SignIn
@@ -8752,6 +9027,37 @@ export interface operations {
             };
         };
     };
+    bad_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                job_id: number;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_jobs: {
         parameters: {
             query?: {
@@ -9259,6 +9565,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ontology"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    view_overlap: {
+        parameters: {
+            query?: {
+                between?: "model_people" | "people" | "model_gold" | "people_gold";
+                threshold?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverlapView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_overlap_assets: {
+        parameters: {
+            query: {
+                question: string;
+                label?: string | null;
+                kind?: ("matched" | "wrong_label" | "low_overlap" | "extra" | "missing") | ("different" | "any");
+                said?: string | null;
+                between?: "model_people" | "people" | "model_gold" | "people_gold";
+                threshold?: number;
+                after?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DifferencePage"];
                 };
             };
             /** @description Validation Error */

@@ -2,8 +2,9 @@ import { pathOf } from "../editor/nested";
 import type { Question } from "../editor/types";
 import { t } from "../strings";
 import { LabelChip } from "./label";
+import { countsOf } from "./regions";
 
-type Given = Readonly<Record<string, { kind: string; labels?: readonly string[]; value?: unknown; text?: string; spans?: readonly GivenSpan[]; relations?: readonly { label: string; from_id: string; to_id: string }[] }>>;
+type Given = Readonly<Record<string, { kind: string; labels?: readonly string[]; value?: unknown; text?: string; spans?: readonly GivenSpan[]; regions?: readonly { readonly label: string }[]; relations?: readonly { label: string; from_id: string; to_id: string }[] }>>;
 interface GivenSpan { readonly id?: string; readonly label: string; readonly start: number; readonly end: number; readonly link?: string | null }
 
 /** Answers in short, as chips: dashed where only a model says so. */
@@ -24,6 +25,9 @@ export function AnswerChips({ answers, questions, by, text }: { answers: Given |
     }
     if (answer.kind === "span") {
       return (answer.spans ?? []).slice(0, 8).map((s, i) => <LabelChip key={`${q.id}${String(i)}`} name={`${letters === null ? "" : `${letters.slice(s.start, s.end).join("")} `}${label(s.label)?.name ?? s.label}${(s.link ?? null) === null ? "" : ` [${s.link ?? ""}]`}`} colour={label(s.label)?.colour ?? "#888888"} suggested={by === "model"} />);
+    }
+    if (answer.kind === "region" && q.kind === "region") {
+      return countsOf(q, answer.regions ?? []).map(({ id, name, colour, n }) => <LabelChip key={`${q.id}${id}`} name={n > 1 ? t("images.pieces", { name, n }) : name} colour={colour} suggested={by === "model"} />);
     }
     const shown = answer.kind === "text" ? answer.text : String(answer.value);
     return [<span key={q.id} className={`lw-chip${by === "model" ? " lw-dashed" : ""}`} style={{ borderColor: "var(--lw-line3)" }}>{q.name}: {shown}</span>];

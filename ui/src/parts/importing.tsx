@@ -4,7 +4,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 
 import { ApiError, api, apiError, must, type Noun } from "../api/client";
-import { t } from "../strings";
+import { t, type Spoken } from "../strings";
 import { Trouble } from "./state";
 import { zipOf } from "./zip";
 
@@ -40,24 +40,32 @@ export function send(file: Blob, name: string, onProgress: (share: number) => vo
 }
 
 const FOLDER_LIMIT_MB = 500;
+/** Images are packed as they lie on the disk, without being read into memory: what limits them is the zip. */
+const IMAGES_LIMIT_MB = 3_900;
+interface Named { name: string; file: File }
+/** What a browser's file list says of images; label files and what else lies beside them goes along. */
+const IMAGE = /\.(jpe?g|png|webp|bmp|tiff?|gif|heic|heif|avif)$/iu;
+const JUNK = /(^|\/)(\.|thumbs\.db$|desktop\.ini$|__macosx\/)/iu;
 
-/** What was dropped or chosen as one file: itself, or the .txt files of a folder as a zip. */
-async function oneFile(files: readonly { name: string; file: File }[]): Promise<{ file: Blob; name: string }> {
+/** What was dropped or chosen as one file: itself, or several as a zip. */
+async function oneFile(files: readonly Named[], wantedAs: Spoken | null, onProgress: (files: number, share: number) => void): Promise<{ file: Blob; name: string }> {
   const [only] = files;
   if (only !== undefined && files.length === 1 && !only.name.includes("/")) return { file: only.file, name: only.file.name };
   const folder = only?.name.includes("/") === true;
-  const texts = files.filter((f) => /\.txt$/iu.test(f.name));
+  const modality = wantedAs ?? (files.some((f) => IMAGE.test(f.name)) ? "image" : "text");
+  const wanted = modality === "image" ? files.filter((f) => !JUNK.test(f.name)) : files.filter((f) => /\.txt$/iu.test(f.name));
   const other = files.find((f) => !/\.txt$/iu.test(f.name));
-  if (!folder && other !== undefined) throw new Error(t("wizard.onlyTexts", { name: other.name }));
-  if (texts.length === 0) throw new Error(t("wizard.folderEmpty"));
-  if (texts.length > 65_000 || texts.reduce((sum, f) => sum + f.file.size, 0) > FOLDER_LIMIT_MB * 2 ** 20) throw new Error(t("wizard.tooMuch", { mb: FOLDER_LIMIT_MB }));
-  const read = await Promise.all(texts.map(async (f) => ({ name: f.name, bytes: new Uint8Array(await f.file.arrayBuffer()) })));
-  return { file: zipOf(read), name: `${folder ? (only?.name.split("/")[0] ?? "texts") : "texts"}.zip` };
+  if (modality === "text" && !folder && other !== undefined) throw new Error(t("wizard.onlyTexts", { name: other.name }));
+  if (wanted.length === 0) throw new Error(t("wizard.folderEmpty"));
+  const limit = modality === "image" ? IMAGES_LIMIT_MB : FOLDER_LIMIT_MB;
+  if (wanted.length > 65_000 || wanted.reduce((sum, f) => sum + f.file.size, 0) > limit * 2 ** 20) throw new Error(t("wizard.tooMuch", { mb: limit }));
+  const file = await zipOf(wanted.map((f) => ({ name: f.name, content: f.file })), (done) => { onProgress(wanted.length, done / wanted.length); });
+  return { file, name: `${folder ? (only?.name.split("/")[0] ?? "files") : modality === "image" ? "images" : "texts"}.zip` };
 }
 
 /** All files of a drop, those of folders too. */
-async function dropped(items: DataTransferItemList): Promise<{ name: string; file: File }[]> {
-  const walk = async (entry: FileSystemEntry): Promise<{ name: string; file: File }[]> => {
+async function dropped(items: DataTransferItemList): Promise<Named[]> {
+  const walk = async (entry: FileSystemEntry): Promise<Named[]> => {
     if (entry.isFile) {
       const file = await new Promise<File>((ok, no) => { (entry as FileSystemFileEntry).file(ok, no); });
       return [{ name: entry.fullPath.replace(/^\//u, ""), file }];
@@ -76,24 +84,27 @@ async function dropped(items: DataTransferItemList): Promise<{ name: string; fil
   return (await Promise.all(entries.map(walk))).flat();
 }
 
-export function look(upload: string, mapping: Mapping | null): Promise<FilePreview> {
-  return must(api.POST("/api/uploads/{upload_id}/preview", { params: { path: { upload_id: upload } }, body: { mapping } })) as Promise<FilePreview>;
+export function look(upload: string, mapping: Mapping | null, modality: Spoken | null): Promise<FilePreview> {
+  return must(api.POST("/api/uploads/{upload_id}/preview", { params: { path: { upload_id: upload } }, body: { mapping, modality } })) as Promise<FilePreview>;
 }
 
-export function FileStep({ onReady }: { onReady: (upload: Upload, preview: FilePreview) => void }) {
+/** `modality`: of the project; null where what is dropped decides. */
+export function FileStep({ modality, onReady }: { modality: Spoken | null; onReady: (upload: Upload, preview: FilePreview) => void }) {
   const [over, setOver] = useState(false);
   const [pasted, setPasted] = useState("");
   const [share, setShare] = useState(0);
+  const [packing, setPacking] = useState<{ n: number; share: number } | null>(null);
   const input = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
   const stop = useRef(new AbortController());
   const take = useMutation({
-    mutationFn: async (found: Promise<{ name: string; file: File }[]>) => {
-      const { file, name } = await oneFile(await found);
+    mutationFn: async (found: Promise<Named[]>) => {
+      const { file, name } = await oneFile(await found, modality, (n, part) => { setPacking({ n, share: part }); });
+      setPacking(null);
       setShare(0);
       stop.current = new AbortController();
       const upload = await send(file, name, setShare, stop.current.signal);
-      return { upload, preview: await look(upload.upload_id, null) };
+      return { upload, preview: await look(upload.upload_id, null, modality) };
     },
     onSuccess: ({ upload, preview }) => { onReady(upload, preview); },
   });
@@ -104,8 +115,8 @@ export function FileStep({ onReady }: { onReady: (upload: Upload, preview: FileP
   if (take.isPending) {
     return (
       <div className="lw-drop" role="status">
-        <p>{share < 1 ? t("wizard.uploading", { percent: Math.round(100 * share) }) : t("wizard.reading")}</p>
-        <Progress value={100 * share} animated={share >= 1} striped={share >= 1} aria-label={t("wizard.uploadProgress")} mb="md" />
+        <p>{packing !== null ? t("images.packing", { n: packing.n, percent: Math.round(100 * packing.share) }) : share < 1 ? t("wizard.uploading", { percent: Math.round(100 * share) }) : t("wizard.reading")}</p>
+        <Progress value={100 * (packing?.share ?? share)} animated={share >= 1} striped={share >= 1} aria-label={t("wizard.uploadProgress")} mb="md" />
         <Button variant="default" size="xs" onClick={() => { stop.current.abort(); }}>{t("common.cancel")}</Button>
       </div>
     );
@@ -122,12 +133,12 @@ export function FileStep({ onReady }: { onReady: (upload: Upload, preview: FileP
         <p className="lw-dim">{t("wizard.dropHint")}</p>
         <Button onClick={() => input.current?.click()}>{t("wizard.choose")}</Button>{" "}
         <Button variant="default" onClick={() => folder.current?.click()}>{t("wizard.chooseFolder")}</Button>
-        <input ref={input} type="file" multiple hidden aria-label={t("wizard.choose")} onChange={(e) => { chosen(e.currentTarget.files); }} />
+        <input ref={input} type="file" multiple hidden {...(modality === "image" ? { accept: "image/*,.heic,.heif,.tif,.tiff,.zip,.tar,.gz,.tgz,.json,.jsonl,.csv,.xml,.txt" } : {})} aria-label={t("wizard.choose")} onChange={(e) => { chosen(e.currentTarget.files); }} />
         <input ref={folder} type="file" {...{ webkitdirectory: "" }} hidden aria-label={t("wizard.chooseFolder")} onChange={(e) => { chosen(e.currentTarget.files); }} />
       </div>
       {take.isError && <Trouble error={take.error} />}
-      <Textarea label={t("wizard.paste")} autosize minRows={3} maxRows={8} mt="md" value={pasted} onChange={(e) => { setPasted(e.currentTarget.value); }} />
-      {pasted.trim() !== "" && (
+      {modality !== "image" && <Textarea label={t("wizard.paste")} autosize minRows={3} maxRows={8} mt="md" value={pasted} onChange={(e) => { setPasted(e.currentTarget.value); }} />}
+      {modality !== "image" && pasted.trim() !== "" && (
         <Button mt="xs" variant="default" onClick={() => {
           const lines = pasted.split(/\r?\n/u).filter((line) => line.trim() !== "").map((text) => JSON.stringify({ text })).join("\n");
           take.mutate(Promise.resolve([{ name: "pasted.jsonl", file: new File([lines], "pasted.jsonl") }]));
@@ -174,7 +185,7 @@ export function MappingStep({ preview, mapping, labels, onMapping, onLabels, que
       )}
       <h2>{t("wizard.rows")}</h2>
       <div className="lw-scroll" style={{ maxHeight: 320 }} tabIndex={0} role="region" aria-label={t("wizard.rows")}>
-        <table className="lw-table">
+        {preview.modality === "image" ? <FilesFound preview={preview} /> : <table className="lw-table">
           <thead><tr><th>id</th><th>{t("table.text")}</th><th /></tr></thead>
           <tbody>
             {preview.rows.map((row, i) => (
@@ -185,9 +196,36 @@ export function MappingStep({ preview, mapping, labels, onMapping, onLabels, que
               </tr>
             ))}
           </tbody>
-        </table>
+        </table>}
       </div>
     </>
+  );
+}
+
+/** Names of the first images and how many labels each has; nothing is decoded before the import. */
+function FilesFound({ preview }: { preview: FilePreview }) {
+  return (
+    <table className="lw-table">
+      <thead><tr><th>{t("table.text")}</th><th>{t("table.answers")}</th></tr></thead>
+      <tbody>
+        {preview.rows.map((row, i) => {
+          const opinions = (row["opinions"] ?? []) as { answers: Record<string, unknown> }[];
+          const n = opinions.reduce((sum, o) => sum + Object.values(o.answers).reduce((each: number, a) => each + (Array.isArray(a) ? a.length : 1), 0), 0);
+          return <tr key={i}><td>{String(row["image"] ?? row["external_id"] ?? "")}</td><td className="lw-dim">{opinions.length === 0 ? t("images.noLabels") : t("images.labels", { n })}</td></tr>;
+        })}
+      </tbody>
+    </table>
+  );
+}
+
+export type LabelsSaid = "as_said" | "gold" | "person" | "model";
+
+/** Whether the labels that came along are trusted, people's or a model's; only asked where some came. */
+export function WhoseLabels({ preview, value, onChange }: { preview: FilePreview; value: LabelsSaid; onChange: (next: LabelsSaid) => void }) {
+  if (preview.modality !== "image" || !preview.rows.some((row) => ((row["opinions"] ?? []) as unknown[]).length > 0)) return null;
+  return (
+    <Select mt="md" w={280} label={t("images.answersAre")} allowDeselect={false} value={value} onChange={(v) => { onChange((v ?? "as_said") as LabelsSaid); }}
+      data={[{ value: "as_said", label: t("images.asSaid") }, { value: "gold", label: t("wizard.asGold") }, { value: "person", label: t("wizard.asAnswers") }, { value: "model", label: t("wizard.asPredictions") }]} />
   );
 }
 

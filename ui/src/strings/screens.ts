@@ -9,8 +9,8 @@ export const screens = {
   home: {
     title: "Projects",
     create: "New project",
-    emptyTitle: "Label your first texts",
-    empty: "Drop a file of texts, say what to ask, and let a model do the first pass. You judge it, least confident first.",
+    emptyTitle: "Label your first texts or images",
+    empty: "Drop a file of texts or a folder of images, say what to ask, and let a model do the first pass. You judge it, least confident first.",
     emptyDemo: "To look around first, stop the server and start it with",
     continue: "Continue labelling",
     import: "Import texts",
@@ -18,7 +18,7 @@ export const screens = {
   },
   funnel: {
     line: "{labelled} of {total} labelled · {predicted} pre-labelled · {fresh} new",
-    empty: "No texts yet",
+    empty: "Nothing imported yet",
     skipped: "· {n} skipped",
     accepted: "· {n} accepted unseen",
   },
@@ -298,6 +298,9 @@ export const screens = {
     none: "No export yet.",
     lost: "Not held by the format",
     lossKinds: {
+      as_box: "shapes written as boxes", as_polygon: "shapes written as polygons", as_rotated_box: "shapes written as rotated boxes", box_added: "boxes made around points", bridged: "parts or holes tied together", clipped: "shapes cut at the edge",
+      free_points: "points without a skeleton", holes: "holes", merged: "marks joined", no_pixels: "marks without a pixel", not_held: "marks or answers of another kind", one_of_several: "answers of further people", outside: "marks outside of the image", pixels: "outlines written as pixels",
+      points_box: "extents of key points", polyline: "lines", rounded: "fractions of pixels", score: "scores", visibility: "visibility of key points", z_order: "what lies above what",
       attributes: "attributes of marks", empty_text: "empty texts", expanded: "marks widened to whole tokens", metadata: "metadata of the same name",
       no_spans: "answers without marks", no_token: "marks without a token", not_a_span: "answers that are no marks", overlap: "overlapping marks", problems: "problems of a suggestion",
     },

@@ -1,4 +1,4 @@
-import { Button, Radio, Select, Stack } from "@mantine/core";
+import { Alert, Button, Checkbox, Radio, Select, Stack } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -6,13 +6,17 @@ import { api, must, type Noun } from "../../api/client";
 import { JobProgress } from "../../parts/job";
 import { Trouble } from "../../parts/state";
 import { t } from "../../strings";
+import { chosenForExport, forgetChosen } from "./chosen";
 import type { TabProps } from "./ProjectScreen";
 
-export default function ExportTab({ project }: TabProps) {
+export default function ExportTab({ project, view }: TabProps) {
+  const images = view.project.modality === "image";
   const path = { project_id: project };
-  const [format, setFormat] = useState("labelwright");
+  const [format, setFormat] = useState(images ? "coco" : "labelwright");
   const [which, setWhich] = useState("latest");
   const [include, setInclude] = useState("all");
+  const [withImages, setWithImages] = useState(false);
+  const [chosen, setChosen] = useState(() => chosenForExport(project));
   const queries = useQueryClient();
   const formats = useQuery({ queryKey: ["formats"], queryFn: () => must(api.GET("/api/formats")), staleTime: Infinity });
   const exports = useQuery({
@@ -21,19 +25,26 @@ export default function ExportTab({ project }: TabProps) {
     refetchInterval: (query) => ((query.state.data ?? []).some((j) => j.state === "running" || j.state === "queued") ? 600 : false),
   });
   const start = useMutation({
-    mutationFn: () => must(api.POST("/api/projects/{project_id}/exports", { params: { path }, body: { format, which: which as "latest", include: include as "all", filter: { text: "" } } })),
+    mutationFn: () => must(api.POST("/api/projects/{project_id}/exports", { params: { path }, body: { format, asset_ids: [...chosen], with_images: images && withImages, which: which as "latest", include: include as "all", filter: { text: "" } } })),
     onSuccess: () => void queries.invalidateQueries({ queryKey: ["jobs", project, "export"] }),
   });
+  const writers = (formats.data?.writers ?? []).filter((w) => (w.modalities ?? ["text"]).includes(images ? "image" : "text"));
+  const written = writers.find((w) => w.name === format);
   return (
     <>
       <Stack maw={640}>
-        <Radio.Group label={t("export.format")} value={format} onChange={setFormat}>
+        {chosen.length > 0 && (
+          <Alert color="blue" withCloseButton closeButtonLabel={t("bulk.none")} onClose={() => { forgetChosen(); setChosen([]); }}>{t("images.chosenOnly", { n: chosen.length })}</Alert>
+        )}
+        <Radio.Group label={t("export.format")} value={format} onChange={(next) => { setFormat(next); if (which === "each") setWhich("latest"); }}>
           <Stack gap={6} mt={4}>
-            {(formats.data?.writers ?? []).map((w) => <Radio key={w.name} value={w.name} label={w.title} description={[w.notes, w.needs].filter((x) => x !== "" && x !== undefined).join(" ")} />)}
+            {writers.map((w) => <Radio key={w.name} value={w.name} label={w.title} description={[w.notes, w.needs].filter((x) => x !== "" && x !== undefined).join(" ")} />)}
           </Stack>
         </Radio.Group>
         <Select label={t("export.include")} allowDeselect={false} value={include} onChange={(v) => { setInclude(v ?? "all"); }} data={[{ value: "all", label: t("export.all") }, { value: "answered", label: t("export.answered") }, { value: "labelled", label: t("export.labelled") }, { value: "trusted", label: t("export.trusted") }]} />
-        <Select label={t("export.which")} allowDeselect={false} value={which} onChange={(v) => { setWhich(v ?? "latest"); }} data={[{ value: "latest", label: t("export.latest") }, { value: "majority", label: t("export.majority") }]} />
+        <Select label={t("export.which")} allowDeselect={false} value={which} onChange={(v) => { setWhich(v ?? "latest"); }} description={t(written?.everybody === true ? "images.everybody" : `images.rules.${which as "latest"}`)}
+          data={[{ value: "latest", label: t("export.latest") }, { value: "majority", label: t("export.majority") }, ...(written?.everybody === true ? [] : [{ value: "each", label: t("images.eachPerson") }])]} />
+        {images && <Checkbox label={t("images.withImages")} description={t("images.withImagesHint")} checked={withImages} onChange={(e) => { setWithImages(e.currentTarget.checked); }} />}
         {start.isError && <Trouble error={start.error} />}
         <Button loading={start.isPending} onClick={() => { start.mutate(); }} style={{ alignSelf: "flex-start" }}>{t("export.start")}</Button>
       </Stack>
@@ -46,7 +57,7 @@ export default function ExportTab({ project }: TabProps) {
 
 /** What a kind of loss is called; an unknown one by its code. */
 function lossName(code: string): string {
-  const known = ["attributes", "empty_text", "expanded", "metadata", "no_spans", "no_token", "not_a_span", "overlap", "problems"] as const;
+  const known = ["as_box", "as_polygon", "as_rotated_box", "attributes", "box_added", "bridged", "clipped", "empty_text", "expanded", "free_points", "holes", "merged", "metadata", "no_pixels", "no_spans", "no_token", "not_a_span", "not_held", "one_of_several", "outside", "overlap", "pixels", "points_box", "polyline", "problems", "rounded", "score", "visibility", "z_order"] as const;
   const found = known.find((each) => each === code);
   return found === undefined ? code.replaceAll("_", " ") : t(`export.lossKinds.${found}`);
 }

@@ -6,13 +6,14 @@ import { Link, useParams } from "wouter";
 
 import { api, must, type Noun } from "../../api/client";
 import { useLive } from "../../parts/live";
+import { useSpeaking } from "../../parts/speaking";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
 import { TABS } from "./tabs";
 
 const SCREENS = {
   "": lazy(() => import("./Overview")),
-  data: lazy(() => import("./DataTable")),
+  data: lazy(() => import("./DataTab")),
   questions: lazy(() => import("./Questions")),
   prompts: lazy(() => import("./PromptStudio")),
   trust: lazy(() => import("./TrustTab")),
@@ -36,6 +37,7 @@ export default function ProjectScreen() {
     queryKey: ["project", project],
     queryFn: () => must(api.GET("/api/projects/{project_id}", { params: { path: { project_id: project } } })) as Promise<Noun<"ProjectView">>,
   });
+  useSpeaking(view.data?.project.modality);
   if (view.isPending) return <Waiting />;
   if (view.isError) return <Trouble error={view.error} retry={() => void view.refetch()} />;
   const tab = params.tab ?? "";
