@@ -1,8 +1,11 @@
 """Makes projects, people and assets for tests, through the store and the flows."""
 
 import hashlib
+import io
 import uuid
 from collections.abc import Sequence
+
+from PIL import Image
 
 from labelwright.core.access import Actor
 from labelwright.core.answer import Answer, Answers, ChoiceAnswer
@@ -10,8 +13,10 @@ from labelwright.core.ontology import ChoiceQuestion, Label, Ontology
 from labelwright.core.predictor import ImportedModel, Predictor
 from labelwright.core.project import Project, ProjectSettings
 from labelwright.core.queue import shuffle_key
+from labelwright.core.shape import Size
 from labelwright.flows import annotate, people, setup
 from labelwright.store import asset as assets
+from labelwright.store import picture as pictures
 from labelwright.store import tables as t
 from labelwright.workbench import Workbench
 
@@ -57,6 +62,39 @@ def add_assets(bench: Workbench, project: Project, texts: Sequence[str]) -> list
             tx.execute(t.asset_content.insert().values(asset_id=key[0], text=text, metadata={}))
             ids.append(int(key[0]))
         assets.count(tx, project.id, {"new": len(ids)})
+    return ids
+
+
+def add_images(bench: Workbench, project: Project, n: int, size: Size = (64, 48)) -> list[int]:
+    """Image assets with real pixels, not predicted; returns their ids."""
+    import numpy as np
+
+    ids = []
+    for i in range(n):
+        pixels = np.full((size[1], size[0], 3), i % 250, np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        sha256, _ = bench.blobs.put([file.getvalue()])
+        made = bench.pictures.make(sha256)
+        with bench.store.write() as tx:
+            names = {
+                "display": made.display,
+                "preview": made.preview,
+                "thumbnail": made.thumbnail,
+                "tiles": made.tiles,
+            }
+            pictures.add(tx, sha256, made.picture, names, bench.now())
+            row = {
+                "project_id": project.id, "modality": "image", "sha256": sha256, "size": len(file.getvalue()),
+                "external_id": f"photo-{i}.png", "status": "new", "open": True, "order_key": float(i), "shuffle": 0.0,
+                "updated_at": bench.now(),
+            }  # fmt: skip
+            key = tx.execute(t.asset.insert().values(row)).inserted_primary_key
+            assert key is not None
+            content = {"asset_id": key[0], "text": "", "metadata": {}, "file_name": f"photo-{i}.png"}
+            tx.execute(t.asset_content.insert().values(content))
+            assets.count(tx, project.id, {"new": 1})
+            ids.append(int(key[0]))
     return ids
 
 

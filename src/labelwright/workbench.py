@@ -17,6 +17,7 @@ from labelwright.settings import Settings
 from labelwright.store.db import Store
 
 if TYPE_CHECKING:
+    from labelwright.detectors import Runners
     from labelwright.media.pictures import Pictures
     from labelwright.providers.pool import Pool
 
@@ -38,6 +39,7 @@ class Workbench:
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
     """What flows worked out and would work out again the same; may be emptied at any time."""
     _pool: "Pool | None" = field(default=None, repr=False)
+    _runners: "Runners | None" = field(default=None, repr=False)
     _pictures: "Pictures | None" = field(default=None, repr=False)
     _making: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -49,6 +51,16 @@ class Workbench:
 
             self._pool = Pool()
         return self._pool
+
+    @property
+    def runners(self) -> "Runners":
+        """Detectors at work; made when first needed."""
+        with self._making:
+            if self._runners is None:
+                from labelwright.detectors import Runners
+
+                self._runners = Runners()
+            return self._runners
 
     @property
     def pictures(self) -> "Pictures":
@@ -68,6 +80,8 @@ class Workbench:
         """Close what was opened."""
         if self._pool is not None:
             self._pool.close()
+        if self._runners is not None:
+            self._runners.close()
         if self._pictures is not None:
             self._pictures.close()
         self.store.close()

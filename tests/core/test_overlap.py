@@ -56,7 +56,7 @@ def test_likeness_is_symmetric_in_0_to_1_and_1_with_itself(data: st.DataObject) 
     assert 0.0 <= value <= 1.0
     assert value == pytest.approx(likeness(other, one, size), abs=1e-9)
     assert likeness(one, one.model_copy(), size) == 1.0
-    assert likenesses([one, one], [one], size)[0] == (0, 0, pytest.approx(1.0))
+    assert likenesses([one, one], [one], size)[0][2] == pytest.approx(1.0)
     if is_area(one) != is_area(other):
         assert value == 0.0
 
@@ -197,14 +197,14 @@ def coco_eval(
     """AP and recall at 0.5 per label, by pycocotools itself."""
     truth: dict[str, Any] = {"images": [], "annotations": [], "categories": []}
     truth["categories"] = [{"id": i, "name": name} for i, name in enumerate(labels, 1)]
-    results = []
+    results: list[dict[str, Any]] = []
     for image_id, (predicted, true, size) in enumerate(images, 1):
         truth["images"].append({"id": image_id, "width": size[0], "height": size[1]})
         for side, rows in ((true, truth["annotations"]), (predicted, results)):
             for r in side:
                 around, pixels = bounds(r.shape), rasterise(r.shape, size)
                 assert around is not None
-                row = {"image_id": image_id, "category_id": labels.index(r.label) + 1}
+                row: dict[str, Any] = {"image_id": image_id, "category_id": labels.index(r.label) + 1}
                 row["bbox"] = [around.x, around.y, around.width, around.height]
                 row["segmentation"] = {"size": list(pixels.size), "counts": pixels.counts.encode()}
                 row["area"] = around.width * around.height

@@ -20,8 +20,6 @@ from labelwright.formats.registry import image_questions, sniff_images
 from tests.formats.image_made import (
     FACE,
     LAW,
-    OBJECTS,
-    SIZE,
     close,
     export,
     load,
@@ -374,6 +372,3 @@ def test_left_and_right_are_swapped_by_their_names() -> None:
         3,
         5,
     ]
-
-
-assert SIZE == (60, 40) and OBJECTS

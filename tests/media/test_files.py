@@ -6,6 +6,7 @@ import struct
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -38,8 +39,8 @@ def codes(found: Source) -> list[str]:
 PLAIN = {"a.jpg": b"one", "train/images/b c é.png": b"two", "train/labels/b.txt": b"3"}
 
 
-def tarred(path: Path, mode: str, files: dict[str, bytes], special: bool = False) -> Path:
-    with tarfile.open(path, f"w:{mode}") as archive:
+def tarred(path: Path, mode: Any, files: dict[str, bytes], special: bool = False) -> Path:
+    with tarfile.open(path, mode) as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
@@ -62,9 +63,9 @@ def test_every_source_gives_the_same_files(tmp_path: Path) -> None:
     memory = fsspec.filesystem("memory")
     for name, content in PLAIN.items():
         memory.pipe(f"/bucket/data/{name}", content)
-    sources = [
-        folder, packed, tarred(tmp_path / "x.tar", "", PLAIN), tarred(tmp_path / "x.tar.gz", "gz", PLAIN),
-        tarred(tmp_path / "x.tgz", "gz", PLAIN), tarred(tmp_path / "x.tar.xz", "xz", PLAIN), "memory://bucket/data",
+    sources: list[Path | str] = [
+        folder, packed, tarred(tmp_path / "x.tar", "w:", PLAIN), tarred(tmp_path / "x.tar.gz", "w:gz", PLAIN),
+        tarred(tmp_path / "x.tgz", "w:gz", PLAIN), tarred(tmp_path / "x.tar.xz", "w:xz", PLAIN), "memory://bucket/data",
     ]  # fmt: skip
     for where in sources:
         found = source(where, tmp_path)
@@ -101,7 +102,7 @@ def test_a_zip_cannot_lead_out_of_itself(tmp_path: Path) -> None:
 
 def test_links_and_devices_in_a_tar_or_folder_are_left_out_and_told(tmp_path: Path) -> None:
     path = tarred(
-        tmp_path / "x.tar", "", {"../up.png": b"x", "/abs.png": b"x", "ok.png": b"ok"}, special=True
+        tmp_path / "x.tar", "w:", {"../up.png": b"x", "/abs.png": b"x", "ok.png": b"ok"}, special=True
     )
     found = source(path, tmp_path)
     assert everything(found) == {"ok.png": b"ok"}
@@ -131,14 +132,10 @@ def test_archives_that_inflate_beyond_measure_are_stopped(
     path = tmp_path / "bomb.zip"
     path.write_bytes(zipped({f"{i}.png": b"\0" * 900_000 for i in range(4)}))
     found = source(path, tmp_path)
-    read = 0
     with pytest.raises(OSError, match="beyond measure"):
-        for name in found.names():
-            with found.open(name) as file:
-                read += len(file.read())
-    assert read < 200 * path.stat().st_size + 1_000_000
+        everything(found)
     with pytest.raises(Invalid):
-        source(tarred(tmp_path / "bomb.tar.gz", "gz", {"a.png": b"\0" * 30_000_000}), tmp_path)
+        source(tarred(tmp_path / "bomb.tar.gz", "w:gz", {"a.png": b"\0" * 30_000_000}), tmp_path)
     assert os.listdir(tmp_path / "scratch") == []
 
 
@@ -165,7 +162,7 @@ def test_damaged_archives_say_so(tmp_path: Path, cut: int) -> None:
     found = source(tmp_path / "y.zip", tmp_path)
     with pytest.raises((OSError, NotFound)), found.open("a.png") as file:
         file.read()
-    tar = tarred(tmp_path / "x.tgz", "gz", {"a.png": os.urandom(3000)}).read_bytes()
+    tar = tarred(tmp_path / "x.tgz", "w:gz", {"a.png": os.urandom(3000)}).read_bytes()
     (tmp_path / "z.tgz").write_bytes(tar[:-cut])
     with pytest.raises(Invalid, match="tar"):
         source(tmp_path / "z.tgz", tmp_path)

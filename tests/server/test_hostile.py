@@ -25,6 +25,7 @@ BODIES: dict[str, Any] = {
     "POST /estimates": {"plan": PLAN},
     "POST /runs": {"plan": PLAN},
     "POST /trials": {"plans": [PLAN]},
+    "POST /detector-runs": {"detector_id": 1},
     "POST /release": {"asset_ids": [1]},
     "POST /renew": {"asset_ids": [1]},
     "PUT /assets/{asset_id}/draft": {"answers": ANSWERS, "revision": 1},

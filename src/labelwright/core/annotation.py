@@ -72,7 +72,7 @@ class Skip(Value):
 EventKind = Literal[
     "project_created", "settings_changed", "ontology_changed", "knowledge_added", "imported", "predicted", "submitted", "taken_back",
     "skipped", "unskipped", "released", "gold_marked", "gold_unmarked", "draft_saved", "run_created", "run_state", "learned", "exported", "member_changed", "provider_changed",
-    "template_changed", "definition_drafted", "trashed", "restored", "audits_drawn", "accepted", "reverted", "promise_broken",
+    "template_changed", "definition_drafted", "detector_changed", "trashed", "restored", "audits_drawn", "accepted", "reverted", "promise_broken",
 ]  # fmt: skip
 
 

@@ -118,28 +118,18 @@ def clip(shape: Shape, size: Size) -> Shape | None:
     """
     width, height = size
     match shape:
-        case Box():
-            left, top = max(shape.x, 0.0), max(shape.y, 0.0)
-            right, bottom = min(shape.x + shape.width, width), min(shape.y + shape.height, height)
-            return _spanned(left, top, right, bottom) if right > left and bottom > top else None
         case Mask():
             from labelwright.core import mask as masks
 
             return shape if shape.size == (height, width) else masks.resized(shape, size)
         case Points():
-            here = [point is not None and _is_inside(point, size) for point in present(shape)]
-            if not any(here):
-                return None
-            seen = shape.visibility or (2,) * len(here)
-            kept = tuple(seen[i] if i < len(seen) else 2 for i in range(len(here)))
-            around = clip(shape.box, size) if shape.box is not None else None
-            points = tuple(p if here[i] else (0.0, 0.0) for i, p in enumerate(shape.points))
-            visibility = tuple(v if here[i] else 0 for i, v in enumerate(kept))
-            if all(here):
-                return shape.model_copy(update={"box": around})
-            return shape.model_copy(update={"points": points, "visibility": visibility, "box": around})
+            return _points_inside(shape, size)
         case _ if all(_is_inside(point, size) for point in vertices(shape)):
             return shape
+        case Box():
+            left, top = max(shape.x, 0.0), max(shape.y, 0.0)
+            right, bottom = min(shape.x + shape.width, width), min(shape.y + shape.height, height)
+            return _spanned(left, top, right, bottom) if right > left and bottom > top else None
         case Polyline(points=points):
             cut = shapely.clip_by_rect(shapely.geometry.LineString(points), 0, 0, width, height)
             lines = [line for line in shapely.get_parts(cut) if line.length > 0]
@@ -201,6 +191,24 @@ def _within(points: Iterable[Any], size: Size | None) -> tuple[Point, ...]:
     low = -math.inf if size is None else 0.0
     return tuple(
         (min(max(float(x), low), float(width)), min(max(float(y), low), float(height))) for x, y, *_ in points
+    )
+
+
+def _points_inside(shape: Points, size: Size) -> Points | None:
+    points = present(shape)
+    outside = [point is not None and not _is_inside(point, size) for point in points]
+    around = clip(shape.box, size) if shape.box is not None else None
+    if not any(outside):
+        return shape if around == shape.box else shape.model_copy(update={"box": around})
+    if all(gone or point is None for gone, point in zip(outside, points, strict=True)):
+        return None
+    seen = shape.visibility or (2,) * len(points)
+    return Points(
+        points=tuple(
+            (0.0, 0.0) if gone else point for gone, point in zip(outside, shape.points, strict=True)
+        ),
+        visibility=tuple(0 if gone else v for gone, v in zip(outside, seen, strict=True)),
+        box=around if isinstance(around, Box) else None,
     )
 
 

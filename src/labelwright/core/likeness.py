@@ -34,6 +34,8 @@ LEAST_SCALE_PX = 32.0
 LINE_WIDTH = 0.04
 """Of a broad line, as a share of the diagonal around both lines."""
 LEAST_LINE_WIDTH_PX = 3.0
+MOST_EDGE_PX = 2**16 - 1
+"""Of an image made up around shapes: the C code counts its pixels in 32 bits."""
 AT_ONCE = 1_000_000
 """Pairs of bounds compared at once."""
 
@@ -75,6 +77,15 @@ def likenesses(left: Sequence[Shape], right: Sequence[Shape], size: Size | None 
     return sorted(found)
 
 
+def frame_of(shapes: Sequence[Shape]) -> Size:
+    """(width, height) of an image that holds all of them."""
+    ends = np.nan_to_num(_reaches(shapes)[:, 2:], nan=0.0).max(axis=0, initial=0.0)
+    sizes = [shape.size for shape in shapes if isinstance(shape, Mask)]
+    width = max([math.ceil(ends[0]) + 1, *(w for _, w in sizes)])
+    height = max([math.ceil(ends[1]) + 1, *(h for h, _ in sizes)])
+    return min(width, MOST_EDGE_PX), min(height, MOST_EDGE_PX)
+
+
 def _reaches(shapes: Sequence[Shape]) -> Numbers:
     """Bounds as rows of left, top, right, bottom; not-a-number, which touches nothing, for what has none."""
     rows = np.full((len(shapes), 4), np.nan)
@@ -105,7 +116,7 @@ def _areas(left: list[Shape], right: list[Shape], size: Size | None) -> Iterator
             yield from zip(i.tolist(), j.tolist(), _iou_of_bounds(a[i], b[j]).tolist(), strict=True)
         return
     exact = Box, RotatedBox
-    frame = size if size is not None else _frame([*left, *right], a, b)
+    frame = size if size is not None else frame_of([*left, *right])
     pixels = _Pixels(frame)
     for i, j in _touching(a, b):
         sharp = np.array(
@@ -171,16 +182,6 @@ class _Pixels:
             whole = masks.resized(shape, self._frame) if isinstance(shape, Mask) else shape
             found = self._known[id(shape)] = masks.rle_of(whole, self._frame)
         return found
-
-
-def _frame(shapes: Sequence[Shape], *reaches: Numbers) -> Size:
-    """An image that holds all of them."""
-    ends = np.concatenate([rows[:, 2:] for rows in reaches])
-    ends = np.nan_to_num(ends, nan=0.0, posinf=0.0).max(axis=0)
-    sizes = [shape.size for shape in shapes if isinstance(shape, Mask)]
-    width = max([math.ceil(ends[0]) + 1, *(w for _, w in sizes)])
-    height = max([math.ceil(ends[1]) + 1, *(h for h, _ in sizes)])
-    return max(1, min(width, 2**16 - 1)), max(1, min(height, 2**16 - 1))
 
 
 def _lines(left: list[Shape], right: list[Shape], size: Size | None) -> Iterator[Likeness]:

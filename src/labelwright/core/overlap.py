@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from labelwright.core.answer import Region, RegionAnswer
-from labelwright.core.likeness import Likeness, likenesses
+from labelwright.core.likeness import Likeness, frame_of, likenesses
 from labelwright.core.shape import Mask, Size
 
 THRESHOLD = 0.5
@@ -237,48 +237,77 @@ def is_crowd(region: Region) -> bool:
     return bool(region.attributes.get("iscrowd", False))
 
 
+class CocoTally:
+    """Average precision and recall per label by the rules of COCO, image by image.
+
+    Regions of one label are matched greedily, the surest first, each with the true one it overlaps most.
+    Source: `COCOeval` of pycocotools 2.0 (`evaluateImg`, `accumulate`), area range `all`.
+    """
+
+    def __init__(
+        self,
+        threshold: float = THRESHOLD,
+        by: Literal["bbox", "segm"] = "bbox",
+        most: int = 100,
+        crowd: Callable[[Region], bool] = is_crowd,
+    ) -> None:
+        """An empty tally.
+
+        Args:
+            threshold: Of the IoU.
+            by: Compare bounds, or pixels.
+            most: So many predictions of a label count per image, the surest.
+            crowd: Tells true regions that stand for many things.
+        """
+        self._threshold, self._by, self._most, self._crowd = threshold, by, most, crowd
+        self._scores: dict[str, list[float]] = defaultdict(list)
+        self._right: dict[str, list[bool]] = defaultdict(list)
+        self._wanted: dict[str, int] = defaultdict(int)
+
+    def add(self, predicted: Sequence[Region], true: Sequence[Region], size: Size | None = None) -> None:
+        """Count one image; a region without a score comes last.
+
+        Raises:
+            ValueError: The runs of a mask do not fill its size.
+        """
+        for label in {region.label for region in (*predicted, *true)}:
+            said = [region for region in predicted if region.label == label]
+            said = sorted(said, key=lambda region: -(region.score or 0.0))[: self._most]
+            asked = sorted((region for region in true if region.label == label), key=self._crowd)
+            crowds = [self._crowd(region) for region in asked]
+            self._wanted[label] += crowds.count(False)
+            iou = _coco_iou(said, asked, crowds, size, self._by)
+            for region, hit in zip(said, _greedy(iou, crowds, self._threshold), strict=True):
+                if hit is not None:
+                    self._scores[label].append(region.score or 0.0)
+                    self._right[label].append(hit)
+
+    def figures(self) -> dict[str, CocoFigures]:
+        """What was counted, by label."""
+        return {
+            label: _figures(self._scores[label], self._right[label], n)
+            for label, n in sorted(self._wanted.items())
+        }
+
+
 def coco_figures(
     images: Iterable[tuple[Sequence[Region], Sequence[Region], Size]],
     threshold: float = THRESHOLD,
     by: Literal["bbox", "segm"] = "bbox",
-    most: int = 100,
-    crowd: Callable[[Region], bool] = is_crowd,
 ) -> dict[str, CocoFigures]:
-    """Average precision and recall per label by the rules of COCO.
-
-    Regions of one label are matched greedily, the surest first, each with the true one it overlaps most.
-    Source: `COCOeval` of pycocotools 2.0 (`evaluateImg`, `accumulate`), area range `all`.
-
-    Args:
-        images: (predicted, true, (width, height)) of each image; a region without a score comes last.
-        threshold: Of the IoU.
-        by: Compare bounds, or pixels.
-        most: So many predictions of a label count per image, the surest.
-        crowd: Tells true regions that stand for many things.
-
-    Raises:
-        ValueError: The runs of a mask do not fill its size.
-    """
-    scores: dict[str, list[float]] = defaultdict(list)
-    right: dict[str, list[bool]] = defaultdict(list)
-    wanted: dict[str, int] = defaultdict(int)
+    """`CocoTally` of (predicted, true, (width, height)) of each image."""
+    tally = CocoTally(threshold, by)
     for predicted, true, size in images:
-        for label in {region.label for region in (*predicted, *true)}:
-            said = [region for region in predicted if region.label == label]
-            said = sorted(said, key=lambda region: -(region.score or 0.0))[:most]
-            asked = sorted((region for region in true if region.label == label), key=crowd)
-            crowds = [crowd(region) for region in asked]
-            wanted[label] += crowds.count(False)
-            iou = _coco_iou(said, asked, crowds, size, by)
-            for region, hit in zip(said, _greedy(iou, crowds, threshold), strict=True):
-                if hit is not None:
-                    scores[label].append(region.score or 0.0)
-                    right[label].append(hit)
-    return {label: _figures(scores[label], right[label], n) for label, n in sorted(wanted.items())}
+        tally.add(predicted, true, size)
+    return tally.figures()
 
 
 def _coco_iou(
-    said: list[Region], asked: list[Region], crowds: list[bool], size: Size, by: Literal["bbox", "segm"]
+    said: list[Region],
+    asked: list[Region],
+    crowds: list[bool],
+    size: Size | None,
+    by: Literal["bbox", "segm"],
 ) -> list[list[float]]:
     if not said or not asked:
         return [[] for _ in said]
@@ -287,9 +316,11 @@ def _coco_iou(
     from labelwright.core.geometry import bounds
     from labelwright.core.mask import rle_of
 
+    frame = size if size is not None else frame_of([region.shape for region in (*said, *asked)])
+
     def taken(region: Region) -> Any:
         if by == "segm":
-            return rle_of(region.shape, size)
+            return rle_of(region.shape, frame)
         around = bounds(region.shape)
         return [0.0] * 4 if around is None else [around.x, around.y, around.width, around.height]
 

@@ -86,6 +86,23 @@ class LocalModel(Value):
     training_version: int = 1
 
 
+class DetectorModel(Value):
+    """A network trained elsewhere, with the description of how it is used.
+
+    Attributes:
+        name: What it was called when it was added.
+        spec_sha256: Of the description.
+        question: The one it answers.
+    """
+
+    kind: Literal["detector"] = "detector"
+    detector_id: int
+    name: str
+    model_sha256: str
+    spec_sha256: str
+    question: str
+
+
 class ImportedModel(Value):
     """Predictions that came along with an import."""
 
@@ -96,7 +113,7 @@ class ImportedModel(Value):
 class Predictor(Value):
     """Everything that decides what a model answers."""
 
-    engine: Annotated[PromptedModel | LocalModel | ImportedModel, Field(discriminator="kind")]
+    engine: Annotated[PromptedModel | LocalModel | DetectorModel | ImportedModel, Field(discriminator="kind")]
     ontology_version: int
 
     @property
@@ -113,7 +130,7 @@ class Predictor(Value):
                 return f"{model} ({'zero-shot' if examples.kind == 'none' else 'few-shot'})"
             case LocalModel(trained_on=n):
                 return f"local model ({n} labels)"
-            case ImportedModel(name=name):
+            case DetectorModel(name=name) | ImportedModel(name=name):
                 return name
 
 
@@ -123,7 +140,7 @@ class Confidence(Value):
     Attributes:
         value: In [0, 1], or None where nothing supports a number: never invented.
         scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `relation_min`, `classifier`, `tagger`,
-            `verbal`, `self_consistency`, `seed_top5`, `given`; with `+parts` where several pieces of a text were put
+            `verbal`, `self_consistency`, `seed_top5`, `detector`, `given`; with `+parts` where several pieces of a text were put
             together.
         distribution: Label id -> probability, where known.
         low: A lower bound that assumes the worst for unseen tokens.

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 MAX_IMAGE_BYTES = 2 * 2**30
 MAX_FETCHED_BYTES = 500_000_000
-AHEAD = 4
-"""Files in the hands of each decoder, waiting ones included."""
+AHEAD = 32
+"""Files in the hands of each decoder, waiting ones included: enough to go on while what came before is stored."""
 
 
 @dataclass(frozen=True, slots=True)

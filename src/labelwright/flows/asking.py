@@ -25,7 +25,7 @@ from labelwright.flows import knowledge, models, prompts
 from labelwright.flows.asked import Asked, longest_piece, read_answered, reply_of, sentence
 from labelwright.flows.gauge import gauge_for
 from labelwright.flows.jobs import Control
-from labelwright.flows.settle import store_readings
+from labelwright.flows.settle import latency_of, store_readings
 from labelwright.prompting import (
     FAILED,
     estimate_tokens,
@@ -183,7 +183,7 @@ class Asking:
             readings = {
                 each.asset_id: (
                     read_answered(self._ontology, texts[each.asset_id], each, decoding, self._lists),
-                    tuple(each.replies.values()),
+                    latency_of(each.replies.values()),
                     self._usd(each.replies.values()),
                 )
                 for each in kept
@@ -448,7 +448,7 @@ class Asking:
             if asked.complete:
                 text = asked.asset.text or ""
                 reading = put_together(self._ontology, text, asked.layout, asked.readings)
-                readings[asset_id] = (reading, asked.every(), asked.usd)
+                readings[asset_id] = (reading, latency_of(asked.every()), asked.usd)
                 del self._open[asset_id]
         with self._workbench.store.write() as tx:
             self._store(tx, readings)
@@ -553,7 +553,7 @@ class Asking:
         costs = [Decimal(0) if reply.cached else self._cost(reply.usage) for reply in replies]
         return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
 
-    def _store(self, tx: Tx, readings: dict[int, tuple[Reading, tuple[Reply, ...], Decimal | None]]) -> None:
+    def _store(self, tx: Tx, readings: dict[int, tuple[Reading, float | None, Decimal | None]]) -> None:
         """Predictions, how each asset ended, its place in the queue, and the counts: all or nothing."""
         now = self._workbench.now()
         ended = store_readings(tx, self._project, self._run, self._ontology, readings, now)

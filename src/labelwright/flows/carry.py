@@ -4,11 +4,15 @@ Hides who holds a run while it is carried out, and how one batch of a series fol
 """
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from labelwright.core.errors import LabelwrightError
 from labelwright.core.job import Job
+from labelwright.core.ontology import Ontology
+from labelwright.core.predictor import Run
 from labelwright.core.project import Project
-from labelwright.flows import asking, guard, series
+from labelwright.flows import guard, series
+from labelwright.flows.asking import Asking, project_of
 from labelwright.flows.batching import Batching
 from labelwright.flows.jobs import Control, Later, Report, Stopped
 from labelwright.flows.predict import _add_batch, _cancel, _run, _set_state
@@ -17,6 +21,9 @@ from labelwright.store import project as projects
 from labelwright.store import run as runs
 from labelwright.store.db import Tx
 from labelwright.workbench import Workbench
+
+if TYPE_CHECKING:
+    from labelwright.flows.detecting import Detecting
 
 
 def run_predict(workbench: Workbench, job: Job, control: Control) -> Report:
@@ -74,10 +81,9 @@ def _carry_out(workbench: Workbench, project_id: int, run_id: int, control: Cont
                 return
             waits = row.run.stop_reason if row.run.how == "batch" else ""
             runs.change(tx, run_id, state="running", stop_reason=waits)
-            project = asking.project_of(tx, project_id)
+            project = project_of(tx, project_id)
             ontology = guard.ontology(tx, project_id, row.run.predictor.ontology_version)
-        kind = Batching if row.run.how == "batch" else asking.Asking
-        work_on = kind(workbench, project, row.run, ontology, control)
+        work_on = _work_on(workbench, project, row.run, ontology, control)
         work_on.go()
         if work_on.cancelled:
             with workbench.store.write() as tx:
@@ -90,6 +96,18 @@ def _carry_out(workbench: Workbench, project_id: int, run_id: int, control: Cont
         with workbench.store.write() as tx:
             if _settle(tx, workbench, project, run_id, work_on.halted):
                 return
+
+
+def _work_on(
+    workbench: Workbench, project: Project, run: Run, ontology: Ontology, control: Control
+) -> "Asking | Detecting":
+    if run.predictor.engine.kind == "detector":
+        # Late: runs of language models need no image library.
+        from labelwright.flows.detecting import Detecting
+
+        return Detecting(workbench, project, run, ontology, control)
+    kind = Batching if run.how == "batch" else Asking
+    return kind(workbench, project, run, ontology, control)
 
 
 def _cancel_all(workbench: Workbench, project_id: int, job_id: int | None) -> None:
@@ -131,7 +149,7 @@ def _follow_reviewed(workbench: Workbench, project_id: int, run_id: int, job_id:
     with workbench.store.write() as tx:
         row = runs.get(tx, project_id, run_id, lock=True)
         if row is not None and row.options.get("next_job") == job_id:
-            _follow(tx, workbench, asking.project_of(tx, project_id), row, job_id)
+            _follow(tx, workbench, project_of(tx, project_id), row, job_id)
 
 
 def _follow(tx: Tx, workbench: Workbench, project: Project, row: runs.RunRow, job_id: int | None) -> None:

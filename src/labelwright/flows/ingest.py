@@ -477,3 +477,20 @@ def import_problems(
         if job is None or job.project_id != project_id:
             raise NotFound("no_job", f"project {project_id} has no job {job_id}")
         return store.problems(tx, job_id, after, limit)
+
+
+def bad_file(
+    workbench: Workbench, actor: Actor, project_id: int, job_id: int, problem_id: int
+) -> tuple[Path, str]:
+    """The bytes of an image that could not be used, and what it was called.
+
+    Raises:
+        NotFound: The import has no such problem, or the bytes of this one were not kept.
+    """
+    with workbench.store.read() as tx:
+        guard.project(tx, actor, project_id, "import")
+        job = jobs.get(tx, job_id)
+        kept = store.kept_of_problem(tx, job_id, problem_id)
+    if job is None or job.project_id != project_id or kept is None:
+        raise NotFound("no_file", f"import {job_id} kept no file for problem {problem_id}")
+    return workbench.blobs.path(kept[0]), kept[1]

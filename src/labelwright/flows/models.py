@@ -72,7 +72,7 @@ class ProviderChange(Value):
 def list_providers(workbench: Workbench, actor: Actor) -> list[Provider]:
     """All endpoints, by name; whether a key is stored, never the key."""
     with workbench.store.read() as tx:
-        _guard(tx, actor)
+        guard_models(tx, actor)
         return store.every(tx)
 
 
@@ -83,7 +83,7 @@ def get_provider(workbench: Workbench, actor: Actor, provider_id: int) -> Provid
         NotFound: There is none with that id.
     """
     with workbench.store.read() as tx:
-        _guard(tx, actor)
+        guard_models(tx, actor)
         return provider(tx, provider_id)
 
 
@@ -95,7 +95,7 @@ def add_provider(workbench: Workbench, actor: Actor, new: ProviderInput) -> Prov
         Conflict: The name is taken.
     """
     with workbench.store.write() as tx:
-        _guard(tx, actor)
+        guard_models(tx, actor)
         return _add(tx, workbench, actor, new)
 
 
@@ -123,7 +123,7 @@ def change_provider(workbench: Workbench, actor: Actor, provider_id: int, change
         Conflict: The name is taken.
     """
     with workbench.store.write() as tx:
-        _guard(tx, actor)
+        guard_models(tx, actor)
         before = store.get(tx, provider_id, lock=True)
         if before is None:
             raise NotFound("no_provider", f"there is no provider {provider_id}")
@@ -233,7 +233,7 @@ def _matcher(patterns: Sequence[str], *, exact: bool) -> Callable[[str], bool]:
 def remove_provider(workbench: Workbench, actor: Actor, provider_id: int) -> None:
     """Forget an endpoint with its key; what it answered stays."""
     with workbench.store.write() as tx:
-        _guard(tx, actor)
+        guard_models(tx, actor)
         found = provider(tx, provider_id)
         store.remove(tx, provider_id)
         _record(tx, workbench, actor, found.name, "removed")
@@ -246,7 +246,7 @@ def probe_provider(workbench: Workbench, actor: Actor, provider_id: int, model: 
         ProviderError: It cannot be reached, refuses the key, or has no model.
     """
     with workbench.store.read() as tx:
-        _guard(tx, actor)
+        guard_models(tx, actor)
         found = provider(tx, provider_id)
         asked = endpoint(tx, workbench, found)
     asked = Endpoint(asked.base_url, asked.key, asked.concurrency, min(asked.timeout_s, _PROBE_TIMEOUT_S))
@@ -350,7 +350,7 @@ def privacy_of(project: Project) -> Privacy:
     return Privacy(project.settings.private, project.settings.allowed_hosts)
 
 
-def _guard(tx: Tx, actor: Actor) -> None:
+def guard_models(tx: Tx, actor: Actor) -> None:
     """Administrators, and managers of at least one project.
 
     Raises:

@@ -9,6 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from pydantic import Field
+
 from labelwright.core.access import Actor
 from labelwright.core.errors import Conflict, Invalid, NotFound
 from labelwright.core.predictor import How, PromptedModel, Run
@@ -38,6 +40,7 @@ class RunView(Value):
         confirmed: Assets whose prediction a person submitted unchanged.
         usd_per_confirmed: Cost of the run over these; None while there is none, or the cost is unknown.
         remote: What lies at the provider's batch API, or did last.
+        left_out: Of a detector's run: class -> objects that have no label here.
     """
 
     run: Run
@@ -47,6 +50,7 @@ class RunView(Value):
     confirmed: int = 0
     usd_per_confirmed: Decimal | None = None
     remote: RemoteBatch | None = None
+    left_out: dict[str, int] = Field(default_factory=dict)
 
 
 # --- start ----------------------------------------------------------------------------------------------------------
@@ -115,7 +119,7 @@ def start_run(
                 "every asset that is still open has been covered by a run",
                 "import more assets",
             )
-        _queue_job(tx, workbench, project_id, [run_id], actor.user_id)
+        queue_job(tx, workbench, project_id, [run_id], actor.user_id)
         history.record(
             tx, workbench.now(), "run_created", project_id=project_id, user_id=actor.user_id,
             body={"run": run_id, "model": plan.model},
@@ -212,13 +216,12 @@ def add_trials(
                 options={"plan": plan.model_dump(mode="json")} | options, user_id=actor.user_id, at=workbench.now(),
             )
         )  # fmt: skip
-    _queue_job(tx, workbench, project.id, ids, actor.user_id)
+    queue_job(tx, workbench, project.id, ids, actor.user_id)
     return ids
 
 
-def _queue_job(
-    tx: Tx, workbench: Workbench, project_id: int, run_ids: list[int], user_id: int | None
-) -> None:
+def queue_job(tx: Tx, workbench: Workbench, project_id: int, run_ids: list[int], user_id: int | None) -> None:
+    """Queue a job that carries out these runs."""
     job_id = jobs.add(tx, "predict", project_id, {"run_ids": run_ids}, user_id, workbench.now())
     for run_id in run_ids:
         runs.change(tx, run_id, job_id=job_id)
@@ -268,6 +271,7 @@ def view_run(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -
         confirmed=confirmed,
         usd_per_confirmed=cost / confirmed if cost is not None and confirmed else None,
         remote=lying,
+        left_out=row.options.get("left_out", {}),
     )
 
 
@@ -426,7 +430,7 @@ def _go_on(tx: Tx, workbench: Workbench, project_id: int, row: runs.RunRow, user
         assert row.job_id is not None
         jobs.change(tx, row.job_id, wake_at=None)
     else:
-        _queue_job(tx, workbench, project_id, [row.run.id], user_id)
+        queue_job(tx, workbench, project_id, [row.run.id], user_id)
 
 
 def _has_live_job(tx: Tx, row: runs.RunRow) -> bool:

@@ -54,7 +54,7 @@ def reread(workbench: Workbench, actor: Actor, project_id: int, run_id: int) -> 
                         continue
                     if old is None or old.answers != reading.answers or old.confidence != reading.confidence:
                         cost = _cost_of(tx, run_id, each.asset_id)
-                        readings[each.asset_id] = (reading, tuple(each.replies.values()), cost)
+                        readings[each.asset_id] = (reading, settle.latency_of(each.replies.values()), cost)
                 ended = settle.store_readings(tx, project, row.run, ontology, readings, workbench.now())
                 runs.finish(tx, run_id, ended, workbench.now())
                 runs.recount(tx, run_id)

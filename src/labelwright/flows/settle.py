@@ -3,6 +3,7 @@
 Shared by runs being carried out and by kept replies being read again.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 
 from labelwright.core.exchange import Reply
 from labelwright.core.ontology import Ontology
-from labelwright.core.predictor import Reading, Run
+from labelwright.core.predictor import DetectorModel, Reading, Run
 from labelwright.core.problem import excerpt
 from labelwright.core.project import Project
 from labelwright.prompting import failure_of
@@ -19,7 +20,7 @@ from labelwright.store import run as runs
 from labelwright.store import tables as t
 from labelwright.store.db import Tx
 
-__all__ = ["failure_of", "order_confidence", "store_readings"]
+__all__ = ["failure_of", "latency_of", "order_confidence", "store_readings"]
 
 
 def store_readings(
@@ -27,10 +28,19 @@ def store_readings(
     project: Project,
     run: Run,
     ontology: Ontology,
-    readings: dict[int, tuple[Reading, tuple[Reply, ...], Decimal | None]],
+    readings: dict[int, tuple[Reading, float | None, Decimal | None]],
     now: datetime,
 ) -> list[runs.Outcome]:
-    """Store predictions and, unless the run is a trial, make them current; returns how each asset ended."""
+    """Store predictions and, unless the run is a trial, make them current; returns how each asset ended.
+
+    Args:
+        tx: Transaction.
+        project: Of the run.
+        run: Of which the assets are.
+        ontology: As the run knows it.
+        readings: Asset -> (what was answered, seconds it took, what it cost).
+        now: The time.
+    """
     ended: list[runs.Outcome] = []
     ids = sorted(readings)
     # All rows are locked first and in one order: two writers then never wait for each other in a circle.
@@ -48,10 +58,7 @@ def store_readings(
     )
     current: dict[int, dict[str, object]] = {}
     for asset_id in ids:
-        reading, replies, usd = readings[asset_id]
-        latency = (
-            None if all(reply.cached for reply in replies) else sum(reply.latency_s for reply in replies)
-        )
+        reading, latency, usd = readings[asset_id]
         cause = causes[asset_id]
         if cause is not None:
             message = next((p.message for p in reading.problems if p.code == cause), "")
@@ -66,18 +73,27 @@ def store_readings(
         )
         if run.kind == "batch" and not answered_by_people.get(asset_id):
             current[asset_id] = {
-                "prediction_id": predicted[asset_id], "confidence": order_confidence(ontology, reading), "batch": run.batch,
+                "prediction_id": predicted[asset_id], "confidence": order_confidence(ontology, reading, run), "batch": run.batch,
             }  # fmt: skip
     assets.refresh_many(tx, project.id, current, project.settings, now)
     return ended
 
 
-def order_confidence(ontology: Ontology, reading: Reading) -> float | None:
+def latency_of(replies: Iterable[Reply]) -> float | None:
+    """How long somebody waited for these replies; None when all came from the cache."""
+    asked = [reply.latency_s for reply in replies if not reply.cached]
+    return sum(asked) if asked else None
+
+
+def order_confidence(ontology: Ontology, reading: Reading, run: Run) -> float | None:
     """The confidence that orders the queue.
 
     A required question without an answer counts as 0: nothing that was answered can be right, and a person should see
-    it before anything else. So does a text of which a part was not read. The prediction itself keeps None.
+    it before anything else. So does a text of which a part was not read. The prediction itself keeps None. A detector
+    is only ever asked one question, so its order is that of its objects.
     """
+    if isinstance(run.predictor.engine, DetectorModel):
+        return reading.lowest
     missing = any(problem.code == "part_unread" for problem in reading.problems) or any(
         question.required and question.depends_on is None and question.id not in reading.answers
         for question in ontology.active_questions

@@ -295,7 +295,8 @@ def _attach(
 ) -> list[Problem]:
     """Store answers that came along: a model's as a prediction, a person's as an annotation, gold as gold."""
     answers, confidence, problems = _resolved(opinion, ontology, arrival)
-    tally.n["dropped_answers"] += len(problems)
+    # What was mended is told, but nothing of it was dropped.
+    tally.n["dropped_answers"] += sum(problem.code != "mended" for problem in problems)
     if not answers.root:
         return problems
     now = workbench.now()

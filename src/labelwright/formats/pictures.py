@@ -234,8 +234,8 @@ def questions_of(rows: Iterable[Incoming]) -> list[dict[str, Any]]:
                 seen = found.setdefault(question, {"labels": {}, "shapes": {}})
                 label = seen["labels"].setdefault(each["label"], {})
                 seen["shapes"][each["shape"]["kind"]] = None
-                for attribute, given in (each.get("attributes") or {}).items():
-                    label.setdefault(attribute, []).append(given)
+                for key, given in (each.get("attributes") or {}).items():
+                    label.setdefault(key, []).append(given)
     return [
         {
             "kind": "region",

@@ -26,6 +26,7 @@ from labelwright.formats import (
     cvat,
     edge,
     label_studio,
+    labelme,
     mapping,
     masks,
     native,
@@ -95,7 +96,13 @@ READERS = (
     Reader(name="parquet", title="Parquet", extensions=(".parquet",), columns=True),
     Reader(name="conll", title="CoNLL-2003", extensions=(".conll", ".iob", ".iob2", ".bio"), columns=False),
     Reader(name="txt", title="A zip or folder of .txt files", extensions=(".zip",), columns=False),
-    Reader(name="label_studio", title="Label Studio JSON", extensions=(), columns=False),
+    Reader(
+        name="label_studio",
+        title="Label Studio JSON",
+        extensions=(),
+        columns=False,
+        modalities=("text", "image"),
+    ),
     Reader(
         name="labelwright",
         title="Labelwright JSON lines",
@@ -126,6 +133,7 @@ READERS = (
     ),
     Reader(name="yolo", title="YOLO", extensions=(), columns=False, modalities=("image",)),
     Reader(name="voc", title="Pascal VOC", extensions=(), columns=False, modalities=("image",)),
+    Reader(name="labelme", title="LabelMe JSON", extensions=(), columns=False, modalities=("image",)),
     Reader(name="cvat", title="CVAT for images", extensions=(), columns=False, modalities=("image",)),
     Reader(name="images", title="Images", extensions=(), columns=False, modalities=("image",)),
     Reader(
@@ -139,6 +147,10 @@ READERS = (
 _IMAGE_READERS: dict[str, ImageReader] = {
     "labelwright": ImageReader(native.recognises, native.read_images, native.questions),
     # In the order in which a source is tried; whatever is none of them is a source of plain images.
+    "label_studio": ImageReader(
+        label_studio.recognises_images, label_studio.read_images, label_studio.image_questions
+    ),
+    "labelme": ImageReader(labelme.recognises, labelme.read),
     "cvat": ImageReader(cvat.recognises, cvat.read, cvat.questions),
     "voc": ImageReader(voc.recognises, voc.read),
     "yolo": ImageReader(yolo.recognises, yolo.read, yolo.questions),
@@ -174,6 +186,7 @@ WRITERS = (
         name="label_studio",
         title="Label Studio JSON",
         notes="With the labeling config; offsets in UTF-16 units.",
+        modalities=("text", "image"),
         everybody=True,
     ),
     Writer(
@@ -224,6 +237,12 @@ WRITERS = (
         modalities=("image",),
     ),
     Writer(
+        name="labelme",
+        title="LabelMe JSON",
+        notes="All shapes, beside the images; opens in LabelMe and its descendants.",
+        modalities=("image",),
+    ),
+    Writer(
         name="cvat",
         title="CVAT for images 1.1",
         notes="All shapes, attributes, z-order.",
@@ -247,6 +266,7 @@ _WRITE: dict[str, output.Write] = {
     "yolo_obb": yolo.write_obb,
     "voc": voc.write,
     "cvat": cvat.write,
+    "labelme": labelme.write,
 }
 
 

@@ -512,6 +512,21 @@ knowledge = (
         Column("created_at", Utc, nullable=False),
     )
 )
+detector = (
+    Table(  # networks from elsewhere; the model file lies in a blob. A row never changes but to be removed
+        "detector",
+        metadata,
+        _id(),
+        Column("name", sa.String(200), nullable=False),
+        Column("model_sha256", sa.String(64), nullable=False),
+        Column("size_bytes", BigId, nullable=False),
+        Column("spec", Json, nullable=False),  # core.detector.DetectorSpec
+        Column("signature", Json, nullable=False),  # core.detector.Signature
+        Column("created_by", BigId, ForeignKey("user.id")),
+        Column("created_at", Utc, nullable=False),
+        Column("removed_at", Utc),
+    )
+)
 upload = Table(
     "upload",
     metadata,

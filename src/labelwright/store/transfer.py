@@ -124,6 +124,16 @@ def problems(tx: Tx, job_id: int, after: int, limit: int) -> list[tuple[int, Pro
     return [(row.id, Problem(where=row.where, code=row.code, message=row.message)) for row in rows]
 
 
+def kept_of_problem(tx: Tx, job_id: int, problem_id: int) -> tuple[str, str] | None:
+    """(blob, where) of a bad row whose bytes were kept."""
+    row = tx.execute(
+        sa.select(t.import_problem.c.blob, t.import_problem.c.where).where(
+            t.import_problem.c.job_id == job_id, t.import_problem.c.id == problem_id
+        )
+    ).one_or_none()
+    return None if row is None or row.blob is None else (row.blob, row.where)
+
+
 def count(tx: Tx, project_id: int, wanted: Mapping[str, Any]) -> int:
     """How many assets a filter finds."""
     query = (

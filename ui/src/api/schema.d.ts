@@ -4,6 +4,50 @@
  */
 
 export interface paths {
+    "/api/detectors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Detectors
+         * @description All detectors, by name.
+         */
+        get: operations["list_detectors"];
+        put?: never;
+        /**
+         * Add Detector
+         * @description Add a detector from an upload; it is loaded and tried on a grey picture first. Administrators only.
+         */
+        post: operations["add_detector"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/detectors/{detector_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Detector
+         * @description Take a detector out of use; what it predicted stays. Administrators only.
+         */
+        delete: operations["remove_detector"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/formats": {
         parameters: {
             query?: never;
@@ -568,6 +612,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/detector-runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Detector Run
+         * @description Run a detector over the next images that nobody and no run has covered.
+         */
+        post: operations["start_detector_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/detectors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Detector Uses
+         * @description What each detector could answer here: its classes, and the labels they become.
+         */
+        get: operations["detector_uses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/economics": {
         parameters: {
             query?: never;
@@ -744,6 +828,26 @@ export interface paths {
          * @description Every bad row of an import.
          */
         get: operations["import_problems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/imports/{job_id}/problems/{number}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Bad File
+         * @description The bytes of an image that could not be used, to be saved.
+         */
+        get: operations["bad_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1016,6 +1120,46 @@ export interface paths {
          * @description An earlier version of the ontology.
          */
         get: operations["ontology_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/overlap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * View Overlap
+         * @description Precision, recall and IoU per region question and label, and what was taken for what.
+         */
+        get: operations["view_overlap"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/overlap/assets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Overlap Assets
+         * @description Pairs of answers behind a figure, the worst first.
+         */
+        get: operations["list_overlap_assets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2227,10 +2371,15 @@ export interface components {
         /**
          * BadRows
          * @description A page of bad rows.
+         *
+         *     Attributes:
+         *         numbers: One per row: names it in `…/problems/{number}/file`, where the bytes of a bad image were kept.
          */
         BadRows: {
             /** Next */
             next: number | null;
+            /** Numbers */
+            numbers: number[];
             /** Rows */
             rows: components["schemas"]["Problem"][];
         };
@@ -2281,6 +2430,80 @@ export interface components {
             x: number;
             /** Y */
             y: number;
+        };
+        /**
+         * BoxesScoresClasses
+         * @description Boxes, scores and classes as outputs of their own: torchvision, TensorFlow, SSD, DETR.
+         *
+         *     Attributes:
+         *         boxes: Output (batch, objects, 4).
+         *         scores: Output (batch, objects), or per class (batch, objects, classes) or (batch, classes, objects).
+         *         classes: Output (batch, objects) with the number of each object's class; empty when `scores` are per class.
+         *         count: Output that says how many of the objects count; empty for all.
+         *         masks: Output (batch, objects, 1, height, width) with a probability per pixel of the input; empty for none.
+         *         box: How the four numbers of a box are meant.
+         *         normalised: Whether they are shares of the input's size; else pixels of it.
+         *         activation: What makes probabilities of `scores`.
+         *         background: Number of the class that means nothing is there: a number, `last`, or null.
+         *         class_offset: Added to the numbers of `classes` (TensorFlow counts from 1 where a list of names counts from 0: -1).
+         */
+        BoxesScoresClasses: {
+            /**
+             * Activation
+             * @default none
+             * @enum {string}
+             */
+            activation: "none" | "sigmoid" | "softmax";
+            /** Background */
+            background?: number | "last" | null;
+            /**
+             * Box
+             * @default xyxy
+             * @enum {string}
+             */
+            box: "xyxy" | "xywh" | "cxcywh" | "yxyx";
+            /**
+             * Boxes
+             * @default boxes
+             */
+            boxes: string;
+            /**
+             * Class Offset
+             * @default 0
+             */
+            class_offset: number;
+            /**
+             * Classes
+             * @default
+             */
+            classes: string;
+            /**
+             * Count
+             * @default
+             */
+            count: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            layout: "boxes_scores_classes";
+            /**
+             * Masks
+             * @default
+             */
+            masks: string;
+            /** Nms Iou */
+            nms_iou?: number | null;
+            /**
+             * Normalised
+             * @default false
+             */
+            normalised: boolean;
+            /**
+             * Scores
+             * @default scores
+             */
+            scores: string;
         };
         /**
          * BulkDone
@@ -2500,6 +2723,18 @@ export interface components {
             retired: boolean;
         };
         /**
+         * ClassRow
+         * @description A class of a detector and the label it becomes; None when no label has its name or synonym.
+         */
+        ClassRow: {
+            /** Label */
+            label: string | null;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+        };
+        /**
          * Cleared
          * @description How many kept replies were forgotten.
          */
@@ -2625,7 +2860,7 @@ export interface components {
          *     Attributes:
          *         value: In [0, 1], or None where nothing supports a number: never invented.
          *         scorer: How it was computed: `label_trie`, `token_product`, `span_min`, `relation_min`, `classifier`, `tagger`,
-         *             `verbal`, `self_consistency`, `seed_top5`, `given`; with `+parts` where several pieces of a text were put
+         *             `verbal`, `self_consistency`, `seed_top5`, `detector`, `given`; with `+parts` where several pieces of a text were put
          *             together.
          *         distribution: Label id -> probability, where known.
          *         low: A lower bound that assumes the worst for unseen tokens.
@@ -2853,6 +3088,199 @@ export interface components {
             with_texts: boolean;
         };
         /**
+         * Detector
+         * @description A model file with its description, as this installation keeps it. Never changes.
+         *
+         *     Attributes:
+         *         model_sha256: Of the model file.
+         */
+        Detector: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Id */
+            id: number;
+            /** Model Sha256 */
+            model_sha256: string;
+            /** Name */
+            name: string;
+            signature: components["schemas"]["Signature"];
+            /** Size Bytes */
+            size_bytes: number;
+            spec: components["schemas"]["DetectorSpec"];
+        };
+        /**
+         * DetectorModel
+         * @description A network trained elsewhere, with the description of how it is used.
+         *
+         *     Attributes:
+         *         name: What it was called when it was added.
+         *         spec_sha256: Of the description.
+         *         question: The one it answers.
+         */
+        DetectorModel: {
+            /** Detector Id */
+            detector_id: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "detector";
+            /** Model Sha256 */
+            model_sha256: string;
+            /** Name */
+            name: string;
+            /** Question */
+            question: string;
+            /** Spec Sha256 */
+            spec_sha256: string;
+        };
+        /**
+         * DetectorRun
+         * @description A wanted run of a detector.
+         *
+         *     Attributes:
+         *         question: Id or name of the question to answer; empty for the only one that fits.
+         *         images: How many at most; null for all that are left.
+         */
+        DetectorRun: {
+            /** Detector Id */
+            detector_id: number;
+            /** Images */
+            images?: number | null;
+            /**
+             * Question
+             * @default
+             */
+            question: string;
+        };
+        /**
+         * DetectorSpec
+         * @description How a model file is used. See docs/guides/detectors.md.
+         *
+         *     Attributes:
+         *         name: What it is called here.
+         *         model: File name of the model beside this description, for the command line.
+         *         classes: Names in the order of the network's outputs, or number -> name; empty for those the model file carries.
+         *         score_threshold: Objects below this are left out.
+         *         max_objects: The surest ones up to this number are kept.
+         */
+        DetectorSpec: {
+            /** Classes */
+            classes?: {
+                [key: string]: string;
+            };
+            /**
+             * @default {
+             *       "batch": 1,
+             *       "colour": "RGB",
+             *       "dtype": "auto",
+             *       "layout": "NCHW",
+             *       "mean": [
+             *         0,
+             *         0,
+             *         0
+             *       ],
+             *       "name": "",
+             *       "pad": [
+             *         114,
+             *         114,
+             *         114
+             *       ],
+             *       "position": "centre",
+             *       "resize": "letterbox",
+             *       "scale": 0.00392156862745098,
+             *       "std": [
+             *         1,
+             *         1,
+             *         1
+             *       ]
+             *     }
+             */
+            input: components["schemas"]["InputSpec"];
+            /**
+             * Max Objects
+             * @default 300
+             */
+            max_objects: number;
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            /** Name */
+            name: string;
+            /**
+             * Output
+             * @default {
+             *       "activation": "none",
+             *       "box": "cxcywh",
+             *       "layout": "yolo",
+             *       "masks": "",
+             *       "nms_iou": 0.5,
+             *       "normalised": false,
+             *       "output": "",
+             *       "version": "v8"
+             *     }
+             */
+            output: components["schemas"]["Yolo"] | components["schemas"]["BoxesScoresClasses"] | components["schemas"]["Rows"] | components["schemas"]["Gfl"] | components["schemas"]["LogitsMap"] | components["schemas"]["Scores"];
+            /**
+             * Score Threshold
+             * @default 0.25
+             */
+            score_threshold: number;
+            /**
+             * Task
+             * @default detect
+             * @enum {string}
+             */
+            task: "detect" | "segment_instance" | "segment_semantic" | "classify";
+        };
+        /**
+         * Difference
+         * @description Two answers to one asset and what became of every region, in the order of the regions.
+         *
+         *     Attributes:
+         *         f1: Share of the regions that match, in [0, 1].
+         */
+        Difference: {
+            /** Asset Id */
+            asset_id: number;
+            /** External Id */
+            external_id: string | null;
+            /** F1 */
+            f1: number;
+            image: components["schemas"]["Picture"] | null;
+            /** Mean Iou */
+            mean_iou: number;
+            /** Predicted */
+            predicted: components["schemas"]["Region"][];
+            /** Predicted By */
+            predicted_by: string;
+            /** Predicted Kinds */
+            predicted_kinds: ("matched" | "wrong_label" | "low_overlap" | "extra" | "missing")[];
+            /** True */
+            true: components["schemas"]["Region"][];
+            /** True By */
+            true_by: string;
+            /** True Kinds */
+            true_kinds: ("matched" | "wrong_label" | "low_overlap" | "extra" | "missing")[];
+        };
+        /**
+         * DifferencePage
+         * @description Pairs of answers, the worst first, and the cursor of the next page.
+         */
+        DifferencePage: {
+            /** Next */
+            next: string | null;
+            /** Rows */
+            rows: components["schemas"]["Difference"][];
+            /** Total */
+            total: number;
+        };
+        /**
          * Disagreement
          * @description A gold asset that not all plans have equally right.
          *
@@ -3035,7 +3463,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "project_created" | "settings_changed" | "ontology_changed" | "knowledge_added" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "unskipped" | "released" | "gold_marked" | "gold_unmarked" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
+            kind: "project_created" | "settings_changed" | "ontology_changed" | "knowledge_added" | "imported" | "predicted" | "submitted" | "taken_back" | "skipped" | "unskipped" | "released" | "gold_marked" | "gold_unmarked" | "draft_saved" | "run_created" | "run_state" | "learned" | "exported" | "member_changed" | "provider_changed" | "template_changed" | "definition_drafted" | "detector_changed" | "trashed" | "restored" | "audits_drawn" | "accepted" | "reverted" | "promise_broken";
             /** Project Id */
             project_id: number | null;
             /** User Id */
@@ -3307,6 +3735,21 @@ export interface components {
             text: string;
         };
         /**
+         * Fitting
+         * @description How a detector answers a question.
+         *
+         *     Attributes:
+         *         marks: Kind of shape that regions get; None for a choice.
+         */
+        Fitting: {
+            /** Classes */
+            classes: components["schemas"]["ClassRow"][];
+            /** Marks */
+            marks: ("box" | "rotated_box" | "polygon" | "mask") | null;
+            /** Question */
+            question: string;
+        };
+        /**
          * Flag
          * @description One place that deserves a look.
          *
@@ -3342,6 +3785,74 @@ export interface components {
             readers: components["schemas"]["Reader"][];
             /** Writers */
             writers: components["schemas"]["Writer"][];
+        };
+        /**
+         * Gfl
+         * @description Per cell of a grid a score per class and a distribution of the distance to each side: PicoDet, NanoDet.
+         *
+         *     A distance is the expectation over `reg_max + 1` bins, times the stride.
+         *     Source: Li et al., Generalized Focal Loss, NeurIPS 2020, section 3.
+         *
+         *     Attributes:
+         *         scores: Outputs (batch, cells, classes), one per stride; found by their shapes when nothing is named.
+         *         distances: Outputs (batch, cells, 4 * (reg_max + 1)), likewise.
+         *         output: The one output (batch, cells, classes + 4 * (reg_max + 1)) of exports that join them; likewise.
+         *         strides: Pixels per cell, in the order of the outputs.
+         *         cell_offset: Where in its cell a box is measured from: 0.5 its middle (PicoDet), 0 its corner (NanoDet-Plus).
+         *         activation: `auto` applies the sigmoid if some value is outside [0, 1].
+         */
+        Gfl: {
+            /**
+             * Activation
+             * @default auto
+             * @enum {string}
+             */
+            activation: "auto" | "none" | "sigmoid";
+            /**
+             * Cell Offset
+             * @default 0.5
+             */
+            cell_offset: number;
+            /**
+             * Distances
+             * @default []
+             */
+            distances: string[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            layout: "gfl";
+            /**
+             * Nms Iou
+             * @default 0.6
+             */
+            nms_iou: number | null;
+            /**
+             * Output
+             * @default
+             */
+            output: string;
+            /**
+             * Reg Max
+             * @default 7
+             */
+            reg_max: number;
+            /**
+             * Scores
+             * @default []
+             */
+            scores: string[];
+            /**
+             * Strides
+             * @default [
+             *       8,
+             *       16,
+             *       32,
+             *       64
+             *     ]
+             */
+            strides: number[];
         };
         /**
          * GoldState
@@ -3482,6 +3993,113 @@ export interface components {
             kind: "imported";
             /** Name */
             name: string;
+        };
+        /**
+         * InputSpec
+         * @description What the network is given: `(pixel * scale - mean) / std`, in the order of `colour`.
+         *
+         *     Attributes:
+         *         name: Of the input; empty for the only one there is.
+         *         size: (width, height) in pixels; None for what the model file declares.
+         *         layout: Order of the axes; without N the network takes one picture and no batch axis.
+         *         resize: `letterbox` keeps the proportions and pads, `stretch` does not, `none` gives the picture as it is.
+         *         pad: Colour of the padding, in the order of `colour`, 0 to 255.
+         *         position: Where the picture lies in its padding.
+         *         colour: Order of the channels.
+         *         scale: Factor before `mean` and `std`; may be written as `1/255`.
+         *         dtype: Type of the numbers; `auto` for what the model file declares.
+         *         batch: Pictures per call, where the model leaves its first axis open.
+         */
+        InputSpec: {
+            /**
+             * Batch
+             * @default 1
+             */
+            batch: number;
+            /**
+             * Colour
+             * @default RGB
+             * @enum {string}
+             */
+            colour: "RGB" | "BGR";
+            /**
+             * Dtype
+             * @default auto
+             * @enum {string}
+             */
+            dtype: "auto" | "float32" | "float16" | "uint8";
+            /**
+             * Layout
+             * @default NCHW
+             * @enum {string}
+             */
+            layout: "NCHW" | "NHWC" | "CHW" | "HWC";
+            /**
+             * Mean
+             * @default [
+             *       0,
+             *       0,
+             *       0
+             *     ]
+             */
+            mean: [
+                number,
+                number,
+                number
+            ];
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Pad
+             * @default [
+             *       114,
+             *       114,
+             *       114
+             *     ]
+             */
+            pad: [
+                number,
+                number,
+                number
+            ];
+            /**
+             * Position
+             * @default centre
+             * @enum {string}
+             */
+            position: "centre" | "top_left";
+            /**
+             * Resize
+             * @default letterbox
+             * @enum {string}
+             */
+            resize: "letterbox" | "stretch" | "none";
+            /**
+             * Scale
+             * @default 0.00392156862745098
+             */
+            scale: number;
+            /** Size */
+            size?: [
+                number,
+                number
+            ] | null;
+            /**
+             * Std
+             * @default [
+             *       1,
+             *       1,
+             *       1
+             *     ]
+             */
+            std: [
+                number,
+                number,
+                number
+            ];
         };
         /**
          * Interval
@@ -3643,6 +4261,78 @@ export interface components {
             synonyms: string[];
         };
         /**
+         * LabelOverlap
+         * @description Counts and measures of one label, or of all when `label` is empty.
+         *
+         *     Attributes:
+         *         wrong_label: True regions of this label that were given another one.
+         *         low_overlap: Of this label on both sides, with an IoU between 0.1 and the threshold.
+         *         predicted: Regions said to have this label.
+         *         true: Regions that have it.
+         *         precision: `matched / predicted`; None when nothing was predicted.
+         *         recall: `matched / true`; None when there is nothing.
+         *         f1: Of both; None when both sides are empty.
+         *         mean_iou: Over the matched pairs; None without one.
+         *         average_precision: By COCO's rule at this threshold; None without scores.
+         */
+        LabelOverlap: {
+            /** Average Precision */
+            average_precision?: number | null;
+            /**
+             * Extra
+             * @default 0
+             */
+            extra: number;
+            /** F1 */
+            f1?: number | null;
+            /**
+             * Label
+             * @default
+             */
+            label: string;
+            /**
+             * Low Overlap
+             * @default 0
+             */
+            low_overlap: number;
+            /**
+             * Matched
+             * @default 0
+             */
+            matched: number;
+            /** Mean Iou */
+            mean_iou?: number | null;
+            /**
+             * Missing
+             * @default 0
+             */
+            missing: number;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Precision */
+            precision?: number | null;
+            /**
+             * Predicted
+             * @default 0
+             */
+            predicted: number;
+            /** Recall */
+            recall?: number | null;
+            /**
+             * True
+             * @default 0
+             */
+            true: number;
+            /**
+             * Wrong Label
+             * @default 0
+             */
+            wrong_label: number;
+        };
+        /**
          * LabelShift
          * @description Share of submissions with this label in each arm; `shift` is shown minus hidden.
          */
@@ -3701,6 +4391,74 @@ export interface components {
              * @default 1
              */
             training_version: number;
+        };
+        /**
+         * LogitsMap
+         * @description A score per class and pixel: semantic segmentation.
+         *
+         *     Attributes:
+         *         output: (batch, classes, height, width), or (batch, height, width, classes); its size may differ from the input's.
+         *         axis: Where the classes are.
+         *         activation: What makes probabilities of the scores.
+         *         threshold: A pixel belongs to every class whose probability reaches it; null for the most probable class alone.
+         *         background: Class that is not marked; null when every class is.
+         *         per: A region for each connected part, or one for each class.
+         *         shape: How a region is marked, where the question allows both.
+         *         min_area_px2: Smaller regions are left out, in pixels of the original image.
+         *         simplify_px: How far the outline of a polygon may leave that of its pixels.
+         */
+        LogitsMap: {
+            /**
+             * Activation
+             * @default softmax
+             * @enum {string}
+             */
+            activation: "softmax" | "sigmoid" | "none";
+            /**
+             * Axis
+             * @default channels_first
+             * @enum {string}
+             */
+            axis: "channels_first" | "channels_last";
+            /**
+             * Background
+             * @default 0
+             */
+            background: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            layout: "logits_map";
+            /**
+             * Min Area Px2
+             * @default 64
+             */
+            min_area_px2: number;
+            /**
+             * Output
+             * @default
+             */
+            output: string;
+            /**
+             * Per
+             * @default component
+             * @enum {string}
+             */
+            per: "component" | "class";
+            /**
+             * Shape
+             * @default mask
+             * @enum {string}
+             */
+            shape: "mask" | "polygon";
+            /**
+             * Simplify Px
+             * @default 1
+             */
+            simplify_px: number;
+            /** Threshold */
+            threshold?: number | null;
         };
         /**
          * Mapping
@@ -3824,6 +4582,18 @@ export interface components {
             text: string;
         };
         /**
+         * Mixed
+         * @description How often regions of the label `right` were given the label `said`.
+         */
+        Mixed: {
+            /** N */
+            n: number;
+            /** Right */
+            right: string;
+            /** Said */
+            said: string;
+        };
+        /**
          * NewAudits
          * @description Audits to draw among answers with at least this raw confidence; null for all answers.
          */
@@ -3852,6 +4622,16 @@ export interface components {
             n?: number | null;
             /** Plans */
             plans: components["schemas"]["Plan"][];
+        };
+        /**
+         * NewDetector
+         * @description An uploaded ONNX file and its description, as YAML or JSON.
+         */
+        NewDetector: {
+            /** Spec */
+            spec: string;
+            /** Upload Id */
+            upload_id: string;
         };
         /**
          * NewList
@@ -4110,6 +4890,26 @@ export interface components {
             within: number;
         };
         /**
+         * OverlapView
+         * @description Figures of a project.
+         */
+        OverlapView: {
+            /**
+             * Between
+             * @enum {string}
+             */
+            between: "model_people" | "people" | "model_gold" | "people_gold";
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Questions */
+            questions: components["schemas"]["QuestionOverlap"][];
+            /** Threshold */
+            threshold: number;
+        };
+        /**
          * Page
          * @description Rows, and the cursor of the next page.
          */
@@ -4343,6 +5143,18 @@ export interface components {
             ][];
         };
         /**
+         * Port
+         * @description An input or output of a network; axes of open length are -1.
+         */
+        Port: {
+            /** Dtype */
+            dtype: string;
+            /** Name */
+            name: string;
+            /** Shape */
+            shape: number[];
+        };
+        /**
          * Prediction
          * @description A model's answers for an asset; immutable.
          */
@@ -4389,7 +5201,7 @@ export interface components {
          */
         Predictor: {
             /** Engine */
-            engine: components["schemas"]["PromptedModel"] | components["schemas"]["LocalModel"] | components["schemas"]["ImportedModel"];
+            engine: components["schemas"]["PromptedModel"] | components["schemas"]["LocalModel"] | components["schemas"]["DetectorModel"] | components["schemas"]["ImportedModel"];
             /** Ontology Version */
             ontology_version: number;
         };
@@ -5078,6 +5890,31 @@ export interface components {
             log_loss: number;
         };
         /**
+         * QuestionOverlap
+         * @description Figures of one region question.
+         *
+         *     Attributes:
+         *         n: Pairs of answers compared.
+         *         histogram: Pairs of regions of one label by IoU, ten bins over [0, 1]; below 0.1 nothing is paired.
+         */
+        QuestionOverlap: {
+            /** Histogram */
+            histogram: number[];
+            /** Labels */
+            labels: components["schemas"]["LabelOverlap"][];
+            /** Mixed */
+            mixed: components["schemas"]["Mixed"][];
+            /** N */
+            n: number;
+            /** Name */
+            name: string;
+            /** Question */
+            question: string;
+            /** Sides */
+            sides: components["schemas"]["Sides"][];
+            total: components["schemas"]["LabelOverlap"];
+        };
+        /**
          * Reader
          * @description A format that can be imported.
          *
@@ -5458,6 +6295,44 @@ export interface components {
             y: number;
         };
         /**
+         * Rows
+         * @description One output with finished objects, a row each: exports that end with their own suppression.
+         *
+         *     Attributes:
+         *         columns: What each number of a row is, in order.
+         */
+        Rows: {
+            /**
+             * Columns
+             * @default [
+             *       "x0",
+             *       "y0",
+             *       "x1",
+             *       "y1",
+             *       "score",
+             *       "class"
+             *     ]
+             */
+            columns: ("x0" | "y0" | "x1" | "y1" | "score" | "class" | "skip")[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            layout: "rows";
+            /** Nms Iou */
+            nms_iou?: number | null;
+            /**
+             * Normalised
+             * @default false
+             */
+            normalised: boolean;
+            /**
+             * Output
+             * @default
+             */
+            output: string;
+        };
+        /**
          * Run
          * @description One predictor over one batch; resumable.
          *
@@ -5596,6 +6471,7 @@ export interface components {
          *         confirmed: Assets whose prediction a person submitted unchanged.
          *         usd_per_confirmed: Cost of the run over these; None while there is none, or the cost is unknown.
          *         remote: What lies at the provider's batch API, or did last.
+         *         left_out: Of a detector's run: class -> objects that have no label here.
          */
         RunView: {
             /**
@@ -5608,6 +6484,10 @@ export interface components {
             /** Failures Sample */
             failures_sample: {
                 [key: string]: components["schemas"]["FailedAsset"][];
+            };
+            /** Left Out */
+            left_out?: {
+                [key: string]: number;
             };
             plan?: components["schemas"]["Plan"] | null;
             remote?: components["schemas"]["RemoteBatch"] | null;
@@ -5702,6 +6582,28 @@ export interface components {
             unit: string;
         };
         /**
+         * Scores
+         * @description A score per class for the whole picture: classification.
+         */
+        Scores: {
+            /**
+             * Activation
+             * @default softmax
+             * @enum {string}
+             */
+            activation: "softmax" | "sigmoid" | "none";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            layout: "scores";
+            /**
+             * Output
+             * @default
+             */
+            output: string;
+        };
+        /**
          * Share
          * @description How frequent a label is.
          *
@@ -5758,6 +6660,24 @@ export interface components {
             text: string;
         };
         /**
+         * Sides
+         * @description What two sides have in common, over the assets that both answered.
+         */
+        Sides: {
+            /** F1 */
+            f1: number;
+            /** Matched */
+            matched: number;
+            /** Mean Iou */
+            mean_iou: number | null;
+            /** N */
+            n: number;
+            /** Predicted By */
+            predicted_by: string;
+            /** True By */
+            true_by: string;
+        };
+        /**
          * SignIn
          * @description Name and password.
          */
@@ -5766,6 +6686,29 @@ export interface components {
             name: string;
             /** Password */
             password: string;
+        };
+        /**
+         * Signature
+         * @description What a model file says of itself.
+         *
+         *     Attributes:
+         *         names: Class number -> name, where its metadata has them.
+         *         runs_on: What carries it out: `CPU`, `CUDA`...
+         */
+        Signature: {
+            /** Inputs */
+            inputs: components["schemas"]["Port"][];
+            /** Names */
+            names?: {
+                [key: string]: string;
+            };
+            /** Outputs */
+            outputs: components["schemas"]["Port"][];
+            /**
+             * Runs On
+             * @default CPU
+             */
+            runs_on: string;
         };
         /**
          * Skeleton
@@ -6403,6 +7346,24 @@ export interface components {
             upload_id: string;
         };
         /**
+         * Use
+         * @description What a detector could answer in a project.
+         *
+         *     Attributes:
+         *         fittings: One per question it can answer.
+         *         problem: Why there are none.
+         */
+        Use: {
+            detector: components["schemas"]["Detector"];
+            /** Fittings */
+            fittings: components["schemas"]["Fitting"][];
+            /**
+             * Problem
+             * @default
+             */
+            problem: string;
+        };
+        /**
          * UserLink
          * @description A new account; `link` is a one-time sign-in path when no password was given.
          */
@@ -6481,6 +7442,65 @@ export interface components {
             /** Title */
             title: string;
         };
+        /**
+         * Yolo
+         * @description One output of the YOLO family: a row per candidate of 4 box numbers and a score per class.
+         *
+         *     Attributes:
+         *         output: Its name; empty for the only one there is.
+         *         version: `v8` (v8 to v12): (batch, 4 + classes, candidates); `v5` (v5, v7): (batch, candidates, 5 + classes), where the
+         *             fifth number says that there is an object at all and multiplies the class scores.
+         *         box: How the four numbers are meant.
+         *         normalised: Whether they are shares of the input's size; else pixels of it.
+         *         masks: Of a segmenting export the output with the prototypes, (batch, coefficients, height, width); each row then
+         *             ends with so many coefficients more.
+         *         nms_iou: Of two boxes of a class that overlap more than this the less sure one goes; null keeps both.
+         */
+        Yolo: {
+            /**
+             * Activation
+             * @default none
+             * @enum {string}
+             */
+            activation: "none" | "sigmoid";
+            /**
+             * Box
+             * @default cxcywh
+             * @enum {string}
+             */
+            box: "cxcywh" | "xyxy";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            layout: "yolo";
+            /**
+             * Masks
+             * @default
+             */
+            masks: string;
+            /**
+             * Nms Iou
+             * @default 0.5
+             */
+            nms_iou: number | null;
+            /**
+             * Normalised
+             * @default false
+             */
+            normalised: boolean;
+            /**
+             * Output
+             * @default
+             */
+            output: string;
+            /**
+             * Version
+             * @default v8
+             * @enum {string}
+             */
+            version: "v5" | "v8";
+        };
     };
     responses: never;
     parameters: never;
@@ -6490,6 +7510,88 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_detectors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detector"][];
+                };
+            };
+        };
+    };
+    add_detector: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDetector"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detector"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_detector: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                detector_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_formats: {
         parameters: {
             query?: never;
@@ -7531,6 +8633,72 @@ export interface operations {
             };
         };
     };
+    start_detector_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DetectorRun"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    detector_uses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Use"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     project_economics: {
         parameters: {
             query?: {
@@ -7847,6 +9015,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["BadRows"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    bad_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                job_id: number;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -8366,6 +9565,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ontology"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    view_overlap: {
+        parameters: {
+            query?: {
+                between?: "model_people" | "people" | "model_gold" | "people_gold";
+                threshold?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverlapView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_overlap_assets: {
+        parameters: {
+            query: {
+                question: string;
+                label?: string | null;
+                kind?: ("matched" | "wrong_label" | "low_overlap" | "extra" | "missing") | ("different" | "any");
+                said?: string | null;
+                between?: "model_people" | "people" | "model_gold" | "people_gold";
+                threshold?: number;
+                after?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DifferencePage"];
                 };
             };
             /** @description Validation Error */

@@ -108,10 +108,10 @@ export function answered(doc: Doc, question: string, answer: Answer | null): Cha
   return { question, before, after: { answer, suggested: before.suggested.filter((id) => same.has(id)) } };
 }
 
-/** The change that confirms one suggestion, or all of a question. */
-export function confirmed(doc: Doc, question: string, part: string | null): Change {
+/** The change that confirms these suggested parts, or all of a question. */
+export function confirmed(doc: Doc, question: string, parts: readonly string[] | null): Change {
   const before = slotOf(doc, question);
-  const suggested = part === null ? [] : before.suggested.filter((id) => id !== part);
+  const suggested = parts === null ? [] : before.suggested.filter((id) => !parts.includes(id));
   return { question, before, after: { answer: before.answer, suggested } };
 }
 

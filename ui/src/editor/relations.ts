@@ -1,6 +1,6 @@
-/** Relations between spans: which pairs a question allows, and what becomes of relations when spans change. */
-import { answered, apply, isAsked, slotOf, spansOf, type Change, type Doc } from "./document";
-import type { Question, Relation, RelationQuestion, Span } from "./types";
+/** Relations between marks: which pairs a question allows, and what becomes of relations when marks change. */
+import { answered, apply, isAsked, marksOf, slotOf, spansOf, type Change, type Doc } from "./document";
+import type { Question, Region, Relation, RelationQuestion, Span } from "./types";
 
 export function relationsOf(doc: Doc, question: string): readonly Relation[] {
   const { answer } = slotOf(doc, question);
@@ -18,18 +18,27 @@ export function spanNamed(questions: readonly Question[], doc: Doc, id: string):
 
 interface End {
   readonly question: string;
-  readonly span: Span;
+  readonly mark: Span | Region;
+}
+
+function markNamed(questions: readonly Question[], doc: Doc, id: string): End | null {
+  for (const question of questions) {
+    if (question.kind !== "span" && question.kind !== "region") continue;
+    const mark = marksOf(slotOf(doc, question.id).answer)?.find((each) => each.id === id);
+    if (mark !== undefined) return { question: question.id, mark: mark as Span | Region };
+  }
+  return null;
 }
 
 function allows(question: RelationQuestion, from: End, to: End): boolean {
-  const start = from.question === question.from_question && (question.from_labels.length === 0 || question.from_labels.includes(from.span.label));
-  const end = to.question === question.to_question && (question.to_labels.length === 0 || question.to_labels.includes(to.span.label));
-  return start && end && from.span.id !== to.span.id;
+  const start = from.question === question.from_question && (question.from_labels.length === 0 || question.from_labels.includes(from.mark.label));
+  const end = to.question === question.to_question && (question.to_labels.length === 0 || question.to_labels.includes(to.mark.label));
+  return start && end && from.mark.id !== to.mark.id;
 }
 
 /** The question, and the order of the two ends, in which they can be joined; the focused question first. */
 export function joint(questions: readonly Question[], doc: Doc, one: string, other: string, focused: string): { question: RelationQuestion; from: string; to: string } | null {
-  const [a, b] = [spanNamed(questions, doc, one), spanNamed(questions, doc, other)];
+  const [a, b] = [markNamed(questions, doc, one), markNamed(questions, doc, other)];
   if (a === null || b === null) return null;
   const asked = questions.filter((q): q is RelationQuestion => q.kind === "relation" && isAsked(q, doc));
   for (const question of [...asked].sort((p, q) => Number(q.id === focused) - Number(p.id === focused))) {
@@ -74,8 +83,8 @@ export function cascade(questions: readonly Question[], doc: Doc): Change[] {
 }
 
 export function stands(questions: readonly Question[], doc: Doc, question: RelationQuestion, relation: Relation): boolean {
-  const from = spanNamed(questions, doc, relation.from_id);
-  const to = spanNamed(questions, doc, relation.to_id);
+  const from = markNamed(questions, doc, relation.from_id);
+  const to = markNamed(questions, doc, relation.to_id);
   return from !== null && to !== null && allows(question, from, to);
 }
 

@@ -5,27 +5,19 @@
  * Modes: the caret stands on a token; moving with shift selects; a span can be picked; its borders can be moved; from it a
  * relation can be drawn to another span; a relation can be picked. In nested labels one level is open.
  */
-import { answered, confirmed, isAsked, open, slotOf, spansOf, withSpan, type Change, type Doc } from "./document";
-import { childrenOf, isChoosable, isNested, levelOf } from "./nested";
-import { joint, partners, relationsOf, whole, withRelation } from "./relations";
-import { NO_HISTORY, perform, redo, undo, type History } from "./history";
+import { answered, slotOf, spansOf, withSpan, type Doc } from "./document";
+import { begin, choose, commit, confirmParts, digitsOf, focused, stepForm, up, type FormEvent, type FormGiven, type FormState } from "./form";
+import { joint, partners, relationsOf, withRelation } from "./relations";
 import { OffsetTable, type Range } from "./offsets";
-import type { Answer, Answers, ChoiceQuestion, Label, Question, Relation, RelationQuestion, Span } from "./types";
+import type { Answers, Label, Question, Relation, RelationQuestion, Span } from "./types";
 
-export interface Fixed {
-  readonly questions: readonly Question[];
+export interface Fixed extends FormGiven {
   readonly table: OffsetTable;
   /** Where the caret can stand. */
   readonly tokens: readonly Range[];
-  /** Makes ids of new spans. */
-  readonly newId: () => string;
 }
 
-export interface State {
-  readonly doc: Doc;
-  readonly history: History;
-  /** The question that digits answer. */
-  readonly question: string;
+export interface State extends FormState {
   /** Token the caret stands on; -1 in a text without tokens. */
   readonly at: number;
   /** What is selected, in code points; null when only the caret is there. */
@@ -37,14 +29,11 @@ export interface State {
   /** A relation being drawn: where it begins, and where it would end. */
   readonly relating: { readonly from: string; readonly to: string | null } | null;
   readonly pickedRelation: string | null;
-  /** Question -> the label whose level is open, for nested labels. */
-  readonly level: Readonly<Record<string, string>>;
   readonly lastLabel: string | null;
-  /** Grows with every change of the answers: drafts are saved when it does. */
-  readonly revision: number;
 }
 
 export type Event =
+  | FormEvent
   | { type: "move"; by: number; extend?: boolean; characters?: boolean }
   | { type: "edge"; to: "start" | "end"; extend?: boolean }
   | { type: "select"; start: number; end: number }
@@ -55,7 +44,6 @@ export type Event =
   | { type: "label"; label: string; whole?: boolean }
   | { type: "relate" }
   | { type: "pick-relation"; relation: string | null }
-  | { type: "open"; question: string; label: string | null }
   | { type: "link"; link: string | null }
   | { type: "again" }
   | { type: "delete" }
@@ -63,12 +51,7 @@ export type Event =
   | { type: "move-borders" }
   | { type: "border"; end: "start" | "end"; by: number }
   | { type: "everywhere" }
-  | { type: "focus"; question: string }
-  | { type: "next-question"; by: 1 | -1 }
-  | { type: "answer"; question: string; answer: Answer | null }
-  | { type: "cancel" }
-  | { type: "undo" }
-  | { type: "redo" };
+  | { type: "cancel" };
 
 export function fixed(questions: readonly Question[], text: string, newId: () => string): Fixed {
   const table = new OffsetTable(text);
@@ -76,12 +59,8 @@ export function fixed(questions: readonly Question[], text: string, newId: () =>
 }
 
 export function start(given: Fixed, answers: Answers, byModel: boolean): State {
-  const doc = open(given.questions, answers, byModel);
-  const first = given.questions.find((q) => isAsked(q, doc));
   return {
-    doc,
-    history: NO_HISTORY,
-    question: first?.id ?? "",
+    ...begin(given, answers, byModel),
     at: given.tokens.length > 0 ? 0 : -1,
     selection: null,
     anchor: 0,
@@ -89,9 +68,7 @@ export function start(given: Fixed, answers: Answers, byModel: boolean): State {
     moving: false,
     relating: null,
     pickedRelation: null,
-    level: {},
     lastLabel: null,
-    revision: 0,
   };
 }
 
@@ -140,8 +117,6 @@ export function step(state: State, event: Event, given: Fixed): State {
         ? { ...state, pickedRelation: null }
         : { ...state, pickedRelation: found.relation.id, question: found.question.id, picked: null, selection: null, moving: false };
     }
-    case "open":
-      return openLevel(state, given, event.question, event.label);
     case "link": {
       const found = picked(state, given);
       if (found === null || (found.question.knowledge ?? "") === "") return state;
@@ -160,34 +135,24 @@ export function step(state: State, event: Event, given: Fixed): State {
       return moveBorder(state, given, event.end, event.by);
     case "everywhere":
       return everywhere(state, given);
-    case "focus":
-      return given.questions.some((q) => q.id === event.question)
-        ? { ...state, question: event.question, picked: null, moving: false }
-        : state;
-    case "next-question": {
-      const asked = given.questions.filter((q) => isAsked(q, state.doc));
-      const here = asked.findIndex((q) => q.id === state.question);
-      const next = asked[(here + event.by + asked.length) % Math.max(asked.length, 1)];
-      return next === undefined ? state : { ...state, question: next.id, picked: null, pickedRelation: null, moving: false };
-    }
+    case "open":
     case "answer":
-      return commit(state, given, [answered(state.doc, event.question, event.answer)]);
+      return stepForm(state, event, given);
+    case "focus":
+    case "next-question": {
+      const next = stepForm(state, event, given);
+      return next === state ? state : { ...next, picked: null, pickedRelation: null, moving: false };
+    }
     case "cancel":
       if (state.moving) return { ...state, moving: false };
       if (state.picked === null && state.selection === null && state.level[state.question] !== undefined) return up(state, given);
       return { ...state, selection: null, picked: null };
     case "undo":
     case "redo": {
-      const back = (event.type === "undo" ? undo : redo)(state.doc, state.history);
-      if (back.history === state.history) return state;
-      return { ...state, ...back, picked: null, pickedRelation: null, moving: false, revision: state.revision + 1 };
+      const back = stepForm(state, event, given);
+      return back === state ? state : { ...back, picked: null, pickedRelation: null, moving: false };
     }
   }
-}
-
-/** The question that digits answer now. */
-export function focused(state: State, given: Fixed): Question | undefined {
-  return given.questions.find((q) => q.id === state.question);
 }
 
 /** The picked span with its question. */
@@ -213,12 +178,6 @@ export function byDoubt(state: State, given: Fixed): { question: string; span: S
   });
   const doubt = (s: { span: Span; suggested: boolean }): number => (s.suggested ? (s.span.score ?? 1) : 2);
   return all.sort((a, b) => doubt(a) - doubt(b) || a.span.start - b.span.start);
-}
-
-function commit(state: State, given: Fixed, changes: readonly Change[]): State {
-  // Relations of a span that goes go with it, in the same step.
-  const after = perform(state.doc, state.history, whole(given.questions, state.doc, changes));
-  return { ...state, ...after, revision: state.revision + 1 };
 }
 
 /** A range inside the text, without white space at its ends and never cutting a character a person sees; null if empty. */
@@ -321,25 +280,7 @@ export function relationsByDoubt(state: State, question: string): { relation: Re
 /** The labels that digits mean now, in their order. */
 export function digits(state: State, given: Fixed): readonly Label[] {
   const joined = drawn(state, given)?.question ?? relationNamed(given, state.doc, state.pickedRelation)?.question;
-  const question = joined ?? picked(state, given)?.question ?? focused(state, given);
-  if (question === undefined || !("labels" in question)) return [];
-  if (question.kind === "choice" && isNested(question)) return levelOf(question, state.level[question.id] ?? null);
-  return question.labels.filter((each) => !each.retired);
-}
-
-function openLevel(state: State, given: Fixed, id: string, label: string | null): State {
-  const question = given.questions.find((q) => q.id === id);
-  if (question?.kind !== "choice" || !isNested(question)) return state;
-  const others = Object.fromEntries(Object.entries(state.level).filter(([key]) => key !== id));
-  const known = label !== null && childrenOf(question, label).length > 0;
-  return { ...state, level: known ? { ...others, [id]: label } : others };
-}
-
-function up(state: State, given: Fixed): State {
-  const question = focused(state, given);
-  const at = state.level[state.question];
-  if (question?.kind !== "choice" || at === undefined) return state;
-  return openLevel(state, given, question.id, question.labels.find((each) => each.id === at)?.parent ?? null);
+  return digitsOf(state, joined ?? picked(state, given)?.question ?? focused(state, given));
 }
 
 function join(state: State, given: Fixed, id: string): State {
@@ -395,20 +336,6 @@ function relabel(state: State, given: Fixed, question: RelationQuestion, relatio
   return commit(state, given, [answered(state.doc, question.id, { kind: "relation", relations })]);
 }
 
-function choose(state: State, given: Fixed, question: ChoiceQuestion, id: string, chosen: boolean): State {
-  const opens = isNested(question) && !chosen && id !== state.level[question.id] && childrenOf(question, id).length > 0;
-  if (opens) return openLevel(state, given, question.id, id);
-  if (!isChoosable(question, id)) return state;
-  const slot = slotOf(state.doc, question.id);
-  const now = slot.answer?.kind === "choice" ? slot.answer.labels : [];
-  let labels: readonly string[];
-  if (question.multiple) labels = now.includes(id) ? now.filter((each) => each !== id) : [...now, id];
-  // Pressing the digit of what the model suggests confirms it; pressing it again takes it away.
-  else labels = now.includes(id) && slot.suggested.length === 0 ? [] : [id];
-  const answer: Answer | null = labels.length === 0 && !question.multiple ? null : { kind: "choice", labels };
-  return commit(state, given, [answered(state.doc, question.id, answer)]);
-}
-
 function human(span: Span): Span {
   const { id, label, start, end, attributes, link } = span;
   return { id, label, start, end, ...(attributes === undefined ? {} : { attributes }), ...((link ?? null) === null ? {} : { link }) };
@@ -428,17 +355,10 @@ function remove(state: State, given: Fixed): State {
 
 function confirm(state: State, given: Fixed): State {
   const relation = relationNamed(given, state.doc, state.pickedRelation);
-  if (relation !== null) {
-    if (!slotOf(state.doc, relation.question.id).suggested.includes(relation.relation.id)) return state;
-    return commit(state, given, [confirmed(state.doc, relation.question.id, relation.relation.id)]);
-  }
+  if (relation !== null) return confirmParts(state, given, relation.question.id, [relation.relation.id]);
   const found = picked(state, given);
-  if (found !== null) {
-    if (!slotOf(state.doc, found.question.id).suggested.includes(found.span.id)) return state;
-    return commit(state, given, [confirmed(state.doc, found.question.id, found.span.id)]);
-  }
-  if (slotOf(state.doc, state.question).suggested.length === 0) return state;
-  return commit(state, given, [confirmed(state.doc, state.question, null)]);
+  if (found !== null) return confirmParts(state, given, found.question.id, [found.span.id]);
+  return confirmParts(state, given, state.question, null);
 }
 
 function moveBorder(state: State, given: Fixed, which: "start" | "end", by: number): State {

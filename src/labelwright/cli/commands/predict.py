@@ -15,6 +15,7 @@ from labelwright.core.predictor import Scoring
 
 if TYPE_CHECKING:
     from labelwright.core.access import Actor
+    from labelwright.core.predictor import Run
     from labelwright.core.price import Price
     from labelwright.core.project import Provider
     from labelwright.flows.prompts import Estimate
@@ -258,16 +259,26 @@ def predict(
         bool, typer.Option("--no-cache", help="Ask also where the reply to the same request is kept here.")
     ] = False,
     estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would take.")] = False,
+    detector: Annotated[
+        str, typer.Option("--detector", help="Let this detector look at images, instead of a language model.")
+    ] = "",
+    question: Annotated[
+        str,
+        typer.Option("--question", help="Question the detector answers; the only one that fits by default."),
+    ] = "",
     home: Home = None,
     database: Database = None,
 ) -> None:
     """Let a model answer for the next assets that nobody and no run has covered."""
-    from labelwright.flows import jobs, prompts
     from labelwright.flows import predict as runs
+    from labelwright.flows import prompts
 
     with workbench(home, database) as bench:
         actor = local_person(bench)
         found = find_project(bench, actor, project)
+        if detector:
+            _detect(bench, actor, found.id, detector, question, None if everything else batch_size)
+            return
         chosen = provider_named(bench, actor, provider)
         known = chosen.models or (chosen.capabilities.models if chosen.capabilities is not None else ())
         if not model and not known:
@@ -291,25 +302,56 @@ def predict(
             cost_cap_usd=amount(cap), review_share=review, how="batch" if batch_api else "now",
             use_cache=not no_cache,
         )  # fmt: skip
-        job = next(
-            j for j in jobs.list_jobs(bench, actor, found.id, ("predict",)) if run.id in j.params["run_ids"]
-        )
-        follow(bench, job.id, f"Asking {plan.model}")
+        follow(bench, job_of(bench, actor, found.id, run.id), f"Asking {plan.model}")
         ended = [each for each in runs.list_runs(bench, actor, found.id, "batch") if each.id >= run.id]
         for each in reversed(ended):
-            cost = "cost unknown" if each.cost_usd is None else f"{each.cost_usd:.4f} USD"
-            cached = f", {each.from_cache} from the cache" if each.from_cache else ""
-            typer.echo(
-                f"batch {each.batch}: {each.state}, {each.done} of {each.total}, {each.failed} failed, {cost}{cached}"
-            )
-            for cause, n in each.failures.items():
-                typer.echo(f"  {n} by {cause.replace('_', ' ')}", err=True)
-            if each.stop_reason:
-                typer.secho(f"  {each.stop_reason}", fg="yellow", err=True)
-            if each.next_batch is not None:
-                typer.echo(f"  the next batch starts when {each.next_batch.left:,} more are reviewed")
+            _say_ended(each)
         if any(each.state != "done" for each in ended):
             raise typer.Exit(1)
+
+
+def _say_ended(run: "Run") -> None:
+    cost = "cost unknown" if run.cost_usd is None else f"{run.cost_usd:.4f} USD"
+    cached = f", {run.from_cache} from the cache" if run.from_cache else ""
+    pace = "" if run.latency_p50_s is None else f", {1000 * run.latency_p50_s:,.0f} ms each"
+    typer.echo(
+        f"batch {run.batch}: {run.state}, {run.done} of {run.total}, {run.failed} failed, {cost}{cached}{pace}"
+    )
+    for cause, n in run.failures.items():
+        typer.echo(f"  {n} by {cause.replace('_', ' ')}", err=True)
+    if run.stop_reason:
+        typer.secho(f"  {run.stop_reason}", fg="yellow", err=True)
+    if run.next_batch is not None:
+        typer.echo(f"  the next batch starts when {run.next_batch.left:,} more are reviewed")
+
+
+def _detect(
+    bench: "Workbench", actor: "Actor", project_id: int, name: str, question: str, images: int | None
+) -> None:
+    """Run a detector and say what came of it."""
+    from labelwright.flows import detectors
+    from labelwright.flows import predict as runs
+
+    chosen = detectors.detector_named(bench, actor, name)
+    run = detectors.start_run(bench, actor, project_id, chosen.id, question=question, images=images)
+    follow(bench, job_of(bench, actor, project_id, run.id), f"{chosen.name} looks at {run.total:,} images")
+    view = runs.view_run(bench, actor, project_id, run.id)
+    _say_ended(view.run)
+    if view.left_out:
+        named = ", ".join(
+            f"{n:,} {kind}" for kind, n in sorted(view.left_out.items(), key=lambda each: -each[1])
+        )
+        typer.echo(f"  left out, since no label has their name: {named}")
+    if view.run.state != "done":
+        raise typer.Exit(1)
+
+
+def job_of(bench: "Workbench", actor: "Actor", project_id: int, run_id: int) -> int:
+    """The job that carries out a run that was just started."""
+    from labelwright.flows import jobs
+
+    every = jobs.list_jobs(bench, actor, project_id, ("predict",))
+    return next(job.id for job in every if run_id in job.params.get("run_ids", ()))
 
 
 def _say(found: "Estimate") -> None:

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from fastapi import Request
 from fastapi.responses import FileResponse
@@ -37,9 +38,14 @@ class PreviewWanted(Value):
 
 
 class BadRows(Value):
-    """A page of bad rows."""
+    """A page of bad rows.
+
+    Attributes:
+        numbers: One per row: names it in `…/problems/{number}/file`, where the bytes of a bad image were kept.
+    """
 
     rows: list[Problem]
+    numbers: list[int]
     next: int | None
 
 
@@ -104,7 +110,25 @@ def import_problems(
     """Every bad row of an import."""
     limit = min(max(limit, 1), 1000)
     rows = ingest.import_problems(bench, actor, project_id, job_id, after, limit)
-    return BadRows(rows=[problem for _, problem in rows], next=rows[-1][0] if len(rows) == limit else None)
+    return BadRows(
+        rows=[problem for _, problem in rows],
+        numbers=[number for number, _ in rows],
+        next=rows[-1][0] if len(rows) == limit else None,
+    )
+
+
+@router.get("/projects/{project_id}/imports/{job_id}/problems/{number}/file", response_class=FileResponse)
+def bad_file(project_id: int, job_id: int, number: int, actor: SignedIn, bench: Bench) -> FileResponse:
+    """The bytes of an image that could not be used, to be saved."""
+    path, name = ingest.bad_file(bench, actor, project_id, job_id, number)
+    # Nothing is known of it but that it is no image that can be used: it is never shown, only saved.
+    headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+    return FileResponse(
+        path,
+        filename=PurePosixPath(name).name or "file",
+        media_type="application/octet-stream",
+        headers=headers,
+    )
 
 
 @router.post("/projects/{project_id}/exports", status_code=202)

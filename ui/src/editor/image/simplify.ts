@@ -36,11 +36,10 @@ export function simplifyRing(ring: readonly Point[], tolerance: number): readonl
   const back = [...ring.slice(far), ring[0] as Point];
   const found = [...simplifyLine(there, tolerance).slice(0, -1), ...simplifyLine(back, tolerance).slice(0, -1)];
   if (found.length >= 3) return found;
-  const [a] = farthest(ring, 0, far);
-  const [b] = farthest([...ring, ring[0] as Point], far, ring.length);
   // The two ends and the point farthest from the line between them.
-  const third = distanceToLine(ring[a] as Point, ring[0] as Point, ring[far] as Point) >= distanceToLine(ring[b % ring.length] as Point, ring[0] as Point, ring[far] as Point) ? a : b;
-  return [0, far, third % ring.length].sort((p, q) => p - q).map((i) => ring[i] as Point);
+  const off = (i: number): number => (i === 0 || i === far ? -1 : distanceToLine(ring[i] as Point, ring[0] as Point, ring[far] as Point));
+  const third = ring.reduce((best, _, i) => (off(i) > off(best) ? i : best), 0);
+  return [0, far, third].sort((p, q) => p - q).map((i) => ring[i] as Point);
 }
 
 function farthest(points: readonly Point[], first: number, last: number): [number, number] {

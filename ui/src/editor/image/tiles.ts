@@ -18,6 +18,9 @@ export interface Stroke {
   readonly erase: boolean;
 }
 
+/** Tiles by the mask they were made from or turned into: committing a painted mask makes no tile anew. */
+const known = new WeakMap<Mask, MaskTiles>();
+
 export class MaskTiles {
   readonly columns: number;
   readonly rows: number;
@@ -34,8 +37,14 @@ export class MaskTiles {
     return new MaskTiles(extent, new Map());
   }
 
-  /** The tiles of a mask; only those with a set pixel are made. */
+  /** The tiles of a mask; only those with a set pixel are made, once per mask value. */
   static fromMask(mask: Mask): MaskTiles {
+    let tiles = known.get(mask);
+    if (tiles === undefined) known.set(mask, (tiles = MaskTiles.read(mask)));
+    return tiles;
+  }
+
+  private static read(mask: Mask): MaskTiles {
     const extent = extentOf(mask);
     const rows = Math.ceil(extent.height / TILE);
     const tiles = new Map<number, Uint8Array>();
@@ -82,7 +91,9 @@ export class MaskTiles {
         }
       }
     }
-    return maskOf(runsOfRanges(ranges, width * height), this.extent);
+    const mask = maskOf(runsOfRanges(ranges, width * height), this.extent);
+    known.set(mask, this);
+    return mask;
   }
 
   /** After a stroke; `touched` are the tiles in which a pixel changed. The same value where none did. */

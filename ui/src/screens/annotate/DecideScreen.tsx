@@ -16,10 +16,11 @@ import { FlagNotice, FlaggedText } from "../../parts/flags";
 import { Confidence, LabelChip } from "../../parts/label";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
-import { Nothing, openCount, takeBack, useRenewal } from "./AnnotateScreen";
+import { Nothing, openCount, useRenewal } from "./AnnotateScreen";
 import { useQueue } from "./queue";
 import { SyncState } from "./SyncState";
 import { canDecide } from "./decidable";
+import { takeBack } from "./takeBack";
 import { useActivity } from "./useActivity";
 
 interface Recent {

@@ -11,6 +11,8 @@ const LEFT = 10;
 
 export interface Queue {
   readonly turn: Turn | null;
+  /** What comes after it, already here. */
+  readonly ahead: readonly Turn[];
   readonly empty: { reason: string; message: string } | null;
   readonly error: unknown;
   readonly loading: boolean;
@@ -153,6 +155,7 @@ export function useQueue(project: number, outbox: Outbox, first: number | null):
 
   return {
     turn: hand[Math.min(at, hand.length - 1)] ?? null,
+    ahead: hand.slice(Math.min(at, hand.length - 1) + 1),
     empty: hand.length === 0 ? empty : null,
     error: hand.length === 0 ? error : null,
     loading: loading && hand.length === 0,

@@ -1,19 +1,26 @@
 /** The work on one asset: the editor's state, its draft, active time, and handing it in. */
-import { useCallback, useEffect, useMemo, useReducer, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { api } from "../../api/client";
 import { answersOf, missing } from "../../editor/document";
-import { fixed, start, step, type Event, type Fixed, type State } from "../../editor/session";
+import type { FormState } from "../../editor/form";
 import { active } from "../../editor/time";
 import type { Answers, Question } from "../../editor/types";
 import type { Outbox } from "../../outbox/outbox";
 import type { Turn } from "./queue";
 import { useActivity } from "./useActivity";
 
-export interface Work {
-  readonly given: Fixed;
-  readonly state: State;
-  readonly dispatch: (event: Event) => void;
+/** The pure editor of one kind of asset: what `useWork` needs of it. */
+export interface Session<S extends FormState, E> {
+  readonly start: (answers: Answers, byModel: boolean) => S;
+  readonly step: (state: S, event: E) => S;
+}
+
+export interface Work<S extends FormState, E> {
+  readonly state: S;
+  /** The newest state, which may not be drawn yet. */
+  readonly latest: { readonly current: S };
+  readonly dispatch: (event: E) => void;
   readonly restored: boolean;
   readonly activeSeconds: () => number;
   /** Questions that still need an answer; empty when it was handed in. */
@@ -24,16 +31,22 @@ export interface Work {
 const DRAFT_HERE_MS = 400;
 const DRAFT_SERVER_MS = 4_000;
 
-export function useWork(project: number, turn: Turn, questions: readonly Question[], outbox: Outbox, idleAfterMs: number, onLeave: (id: string) => void): Work {
-  const given = useMemo(() => fixed(questions, turn.asset.text ?? "", () => crypto.randomUUID()), [questions, turn]);
+export function useWork<S extends FormState, E extends { type: string }>(
+  session: Session<S, E>, project: number, turn: Turn, questions: readonly Question[], outbox: Outbox, idleAfterMs: number, onLeave: (id: string) => void,
+): Work<S, E> {
   const [restored, setRestored] = useState(false);
   const begin = useMemo(() => {
     const own = (turn.draft?.answers ?? turn.answers) as Answers | null | undefined;
-    return start(given, own ?? ((turn.prediction?.answers ?? {}) as Answers), !own);
-  }, [given, turn]);
-  const [state, set] = useReducer((now: State, event: Event | { type: "load"; state: State }) => (event.type === "load" ? event.state : step(now, event, given)), begin);
+    return session.start(own ?? ((turn.prediction?.answers ?? {}) as Answers), !own);
+  }, [session, turn]);
+  const [state, set] = useState(begin);
+  // Ahead of what is drawn: what is handed in holds the newest step, and fast keys build on one another.
   const latest = useRef(state);
-  latest.current = state;
+  const become = useCallback((next: S) => {
+    latest.current = next;
+    set(next);
+  }, []);
+  const dispatch = useCallback((event: E) => { become(session.step(latest.current, event)); }, [become, session]);
   const revision = useRef(turn.draft?.revision ?? 0);
   const activity = useActivity(turn.asset.id, idleAfterMs);
   const opened = useRef(performance.now());
@@ -44,13 +57,13 @@ export function useWork(project: number, turn: Turn, questions: readonly Questio
     void outbox.draft(project, turn.asset.id).then((draft) => {
       if (!here || draft === undefined || draft.revision < (turn.draft?.revision ?? 0)) return;
       revision.current = draft.revision;
-      set({ type: "load", state: { ...begin, doc: draft.doc, revision: begin.revision } });
+      become({ ...begin, doc: draft.doc, revision: begin.revision });
       setRestored(true);
     });
     return () => {
       here = false;
     };
-  }, [outbox, project, turn, begin]);
+  }, [outbox, project, turn, begin, become]);
 
   const saveHere = useCallback(() => {
     revision.current += 1;
@@ -119,9 +132,9 @@ export function useWork(project: number, turn: Turn, questions: readonly Questio
   }, [questions, outbox, project, turn, idleAfterMs, onLeave, activity]);
 
   return {
-    given,
     state,
-    dispatch: set,
+    latest,
+    dispatch,
     restored,
     activeSeconds: () => Math.round((activity.current.last === null ? activity.current.active : activity.current.active + Math.min(performance.now() - (activity.current.last ?? opened.current), idleAfterMs)) / 1000),
     submit,

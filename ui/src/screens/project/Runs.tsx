@@ -10,6 +10,7 @@ import { t } from "../../strings";
 import { Examples, ExamplesOf } from "./Examples";
 import { FIRST_PLAN, PlanForm, planOf, usePlanParts, type PlanDraft } from "./plan";
 import type { Question } from "../../editor/types";
+import { Detectors } from "./Detectors";
 import { NextBatch } from "./NextBatch";
 import type { TabProps } from "./ProjectScreen";
 
@@ -28,10 +29,13 @@ export default function Runs({ project, view }: TabProps) {
   if (runs.isPending) return <Waiting />;
   if (runs.isError) return <Trouble error={runs.error} retry={() => void runs.refetch()} />;
   const rows = runs.data.rows as Run[];
+  const questions = view.ontology.questions as unknown as Question[];
+  const images = view.project.modality === "image";
   return (
     <>
-      <div className="lw-row"><h2 className="lw-grow">{t("runs.title")}</h2><Button onClick={() => { setAdding(true); }}>{t("runs.new")}</Button></div>
-      {rows.length === 0 ? <Empty title={t("runs.none")}>{t("runs.noneHint")}</Empty> : rows.map((run) => <RunCard key={run.id} run={run} project={project} questions={view.ontology.questions as unknown as Question[]} open={open === run.id} toggle={() => { setOpen(open === run.id ? null : run.id); }} />)}
+      {images && <Detectors project={project} questions={questions} started={() => void runs.refetch()} />}
+      <div className="lw-row"><h2 className="lw-grow">{t(images ? "detectors.runs" : "runs.title")}</h2>{!images && <Button onClick={() => { setAdding(true); }}>{t("runs.new")}</Button>}</div>
+      {rows.length === 0 ? <Empty title={t(images ? "detectors.noRuns" : "runs.none")}>{t(images ? "detectors.noRunsHint" : "runs.noneHint")}</Empty> : rows.map((run) => <RunCard key={run.id} run={run} project={project} questions={questions} open={open === run.id} toggle={() => { setOpen(open === run.id ? null : run.id); }} />)}
       <Modal opened={adding} onClose={() => { setAdding(false); }} title={t("runs.new")} size="xl">
         <NewRun project={project} batchSize={view.project.settings?.batch_size ?? 100} done={() => { setAdding(false); void runs.refetch(); }} />
       </Modal>
@@ -48,7 +52,9 @@ function RunCard({ run, project, questions, open, toggle }: { run: Run; project:
   });
   const done = run.done ?? 0;
   const failed = run.failed ?? 0;
-  const title = run.predictor.engine.kind === "prompted" ? `${run.predictor.engine.model}${run.predictor.engine.examples?.kind === "none" ? "" : " · few-shot"}` : "";
+  const engine = run.predictor.engine;
+  const title = engine.kind === "prompted" ? `${engine.model}${engine.examples?.kind === "none" ? "" : " · few-shot"}` : engine.kind === "detector" ? engine.name : "";
+  const prompted = engine.kind === "prompted";
   return (
     <section className="lw-card" style={{ marginBottom: 12 }} aria-label={`${t("runs.batch", { n: run.batch ?? 0 })} ${title}`}>
       <div className="lw-row">
@@ -64,7 +70,7 @@ function RunCard({ run, project, questions, open, toggle }: { run: Run; project:
         <Progress.Section value={(100 * failed) / Math.max(run.total, 1)} color="orange" aria-label={t("runs.failed")} />
       </Progress.Root>
       <p className="lw-dim lw-number">
-        {t("runs.done")} {number.format(done)} / {number.format(run.total)} · {t("runs.failed")} {failed} · {t("runs.retried")} {run.retried ?? 0} · {t("runs.tokens")} {number.format(run.prompt_tokens ?? 0)} + {number.format(run.completion_tokens ?? 0)} · {t("runs.cost")} {run.cost_usd === null || run.cost_usd === undefined ? "–" : `$${Number(run.cost_usd).toFixed(4)}`}{run.cost_cap_usd ? ` / $${Number(run.cost_cap_usd).toFixed(2)}` : ""}
+        {t("runs.done")} {number.format(done)} / {number.format(run.total)} · {t("runs.failed")} {failed}{prompted ? ` · ${t("runs.retried")} ${String(run.retried ?? 0)} · ${t("runs.tokens")} ${number.format(run.prompt_tokens ?? 0)} + ${number.format(run.completion_tokens ?? 0)}` : typeof run.latency_p50_s === "number" ? ` · ${t("detectors.each", { ms: Math.round(1000 * run.latency_p50_s) })}` : ""} · {t("runs.cost")} {run.cost_usd === null || run.cost_usd === undefined ? "–" : `$${Number(run.cost_usd).toFixed(4)}`}{run.cost_cap_usd ? ` / $${Number(run.cost_cap_usd).toFixed(2)}` : ""}
         {typeof run.rate_per_s === "number" && run.state === "running" ? ` · ${run.rate_per_s.toFixed(1)}/s` : ""}{typeof run.eta_s === "number" && run.state === "running" ? ` · ${t("runs.eta")} ${String(Math.round(run.eta_s))} s` : ""}
       </p>
       {(run.from_cache ?? 0) > 0 && <p className="lw-dim">{t("runs.fromCache", { n: run.from_cache ?? 0 })}</p>}
@@ -82,6 +88,7 @@ function Details({ project, run, questions }: { project: number; run: number; qu
   if (view.isPending) return <Waiting />;
   if (view.isError) return <Trouble error={view.error} />;
   const causes = Object.entries(view.data.run.failures ?? {});
+  const leftOut = Object.entries(view.data.left_out ?? {}).sort((a, b) => b[1] - a[1]);
   const { remote, usd_per_confirmed: each, confirmed = 0 } = view.data;
   const facts = [
     remote ? (remote.state === "preparing" ? t("runs.remotePreparing") : t("runs.remote", { status: remote.status ?? "", done: remote.completed ?? 0, total: remote.requests })) : "",
@@ -92,6 +99,7 @@ function Details({ project, run, questions }: { project: number; run: number; qu
   return (
     <>
       {facts.length > 0 && <p className="lw-number" role="status">{facts.join(" · ")}</p>}
+      {leftOut.length > 0 && <><p>{t("detectors.leftOut")}</p><ul className="lw-problems lw-number">{leftOut.map(([name, n]) => <li key={name}>{name}: {number.format(n)}</li>)}</ul></>}
       <EconomicsBlock project={project} run={run} />
       {causes.length > 0 && <h2>{t("runs.failures")}</h2>}
       {causes.map(([cause, n]) => (
