@@ -77,14 +77,16 @@ def test_from_a_folder_of_images_to_a_coco_file(
     tiles = page.get_by_role("gridcell")
     expect(tiles).to_have_count(N)
     expect(page.locator(".lw-tile svg path").first).to_be_attached()
-    loaded = page.locator(".lw-tile img").evaluate_all("all => all.every(i => i.complete && i.naturalWidth > 0)")
+    loaded = page.locator(".lw-tile img").evaluate_all(
+        "all => all.every(i => i.complete && i.naturalWidth > 0)"
+    )
     assert loaded, "every thumbnail is shown"
     tiles.nth(1).click()
     tiles.nth(4).click(modifiers=["Shift"])
     tiles.nth(2).click(modifiers=["Control"])
     expect(page.get_by_text("3 chosen")).to_be_visible()
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         assert axe(page) == []
     page.get_by_role("button", name="Accept suggestions").click()
     assert axe(page) == []
