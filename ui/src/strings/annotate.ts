@@ -68,6 +68,7 @@ export const annotate = {
   useThis: "Use the answer from here",
   keepStored: "Keep the stored one",
   signInHint: "Your session ended. Nothing is lost: sign in here, or open a new one-time link in another tab, and what waits is sent.",
+  storedBut: "Stored. Worth a second look:",
   notKept: "This answer could not be kept on this computer, so it was not sent: {why}",
   everywhere: { one: "{n} more marked", other: "{n} more marked" },
   relations: "Relations",
