@@ -234,7 +234,7 @@ def _insert(
     seed = projects.learning(tx, project.id).seed
     stage = status(Facts(people_wanted=project.settings.people_per_asset))
     rows, contents, with_opinions, flagged = [], [], [], 0
-    pictures.add(
+    pictures.add_many(
         tx,
         ((each.sha256, each.made.picture, each.made.files) for each in fresh if each.made is not None),
         now,

@@ -32,7 +32,12 @@ def picture_from(row: Any) -> Picture | None:
     )  # fmt: skip
 
 
-def add(tx: Tx, found: Iterable[tuple[str, Picture, Mapping[str, str | None]]], at: datetime) -> None:
+def add(tx: Tx, sha256: str, picture: Picture, files: Mapping[str, str | None], at: datetime) -> None:
+    """Remember an image content, unless it is known; see `add_many`."""
+    add_many(tx, [(sha256, picture, files)], at)
+
+
+def add_many(tx: Tx, found: Iterable[tuple[str, Picture, Mapping[str, str | None]]], at: datetime) -> None:
     """Remember image contents; those that are known stay as they are.
 
     Args:
