@@ -5,10 +5,12 @@ import json
 
 from labelwright import demo
 from labelwright.core.access import Actor
-from labelwright.core.answer import Answers, ChoiceAnswer, Span, SpanAnswer
-from labelwright.core.compare import Tally, match_spans
+from labelwright.core.answer import Answers, ChoiceAnswer, RegionAnswer, Span, SpanAnswer
+from labelwright.core.compare import Tally, match_regions, match_spans
+from labelwright.core.conform import conform
 from labelwright.flows import annotate, browse, jobs, setup, take
 from labelwright.flows.demo import make_demo
+from labelwright.store import tables as t
 from labelwright.workbench import Workbench
 from tests.factories import add_person, submission
 
@@ -54,15 +56,36 @@ def test_the_demo_is_made_once_with_its_gold(sqlite_workbench: Workbench) -> Non
     first = make_demo(sqlite_workbench, ana)
     assert make_demo(sqlite_workbench, ana) == first
     counts = [setup.view_project(sqlite_workbench, ana, p.id).counts for p in first]
-    assert [c["new"] for c in counts] == [304, 240]
-    assert [c["gold"] for c in counts] == [60, 50]
+    assert [c["new"] for c in counts] == [304, 240, 0]
+    assert [c["gold"] for c in counts] == [60, 50, 12]
+    # The images come with what a simple detector says of them: worth correcting, and better than nothing.
+    assert counts[2]["predicted"] == 48
+    assert [p.modality for p in first] == ["text", "text", "image"]
+    page = browse.page(sqlite_workbench, ana, first[2].id, browse.Filter(gold=True), "id", None, 50)
+    with sqlite_workbench.store.read() as tx:
+        gold = {row.asset_id: Answers.model_validate(row.answers) for row in tx.execute(t.gold.select())}
+    tally = Tally()
+    for row in page.rows:
+        assert row.asset.image is not None and row.answers is not None
+        said, true = row.answers.get("fruit"), gold[row.asset.id].get("fruit")
+        assert isinstance(said, RegionAnswer) and isinstance(true, RegionAnswer)
+        assert (
+            conform(
+                setup.current_ontology(sqlite_workbench, ana, first[2].id),
+                gold[row.asset.id],
+                row.asset.extent,
+            )
+            == []
+        )
+        tally += match_regions(said, true)
+    assert 0.4 < tally.f1 < 0.95
 
 
 def test_after_twenty_messages_the_rest_is_prelabelled_and_better_than_chance(
     sqlite_workbench: Workbench,
 ) -> None:
     ana = add_person(sqlite_workbench, is_admin=True)
-    project = make_demo(sqlite_workbench, ana)[0]
+    project = make_demo(sqlite_workbench, ana, ("messages",))[0]
     topics = _topics()
     truth = {key: Answers.of({"topic": ChoiceAnswer(labels=(topic,))}) for key, topic in topics.items()}
     _label(sqlite_workbench, ana, project.id, truth, 20)
@@ -78,7 +101,7 @@ def test_after_twenty_messages_the_rest_is_prelabelled_and_better_than_chance(
 
 def test_the_tagger_finds_more_names_the_more_notes_are_labelled(sqlite_workbench: Workbench) -> None:
     ana = add_person(sqlite_workbench, is_admin=True)
-    project = make_demo(sqlite_workbench, ana)[1]
+    project = make_demo(sqlite_workbench, ana, ("notes",))[0]
     # Every training costs a second; the two that are looked at are enough.
     setup.change_project(sqlite_workbench, ana, project.id, settings={"learn_every": 20})
     spans = _entities()

@@ -11,7 +11,7 @@ from pydantic import Field
 from labelwright.core.access import Actor
 from labelwright.core.annotation import ActiveTime, Annotation, Draft, Skip
 from labelwright.core.answer import Answers
-from labelwright.core.asset import Status
+from labelwright.core.asset import Asset, Status
 from labelwright.core.compare import changed_questions, is_right
 from labelwright.core.conform import conform
 from labelwright.core.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -220,7 +220,7 @@ def skip(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, rea
 
 
 class Mine(Value):
-    """One of a person's own submissions."""
+    """One of a person's own submissions; `text` is the beginning of the text, or the file name of an image."""
 
     annotation: Annotation
     text: str
@@ -236,11 +236,15 @@ def last_submissions(workbench: Workbench, actor: Actor, project_id: int, limit:
     return [
         Mine(
             annotation=annotation,
-            text=(found[annotation.asset_id].text or "")[:200],
+            text=_said_of(found[annotation.asset_id])[:200],
             external_id=found[annotation.asset_id].external_id,
         )
         for annotation in last
     ]
+
+
+def _said_of(asset: Asset) -> str:
+    return asset.image.file_name if asset.image is not None else asset.text or ""
 
 
 def take_back(workbench: Workbench, actor: Actor, project_id: int, annotation_id: str) -> Turn:

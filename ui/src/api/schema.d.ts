@@ -4572,7 +4572,7 @@ export interface components {
         };
         /**
          * Mine
-         * @description One of a person's own submissions.
+         * @description One of a person's own submissions; `text` is the beginning of the text, or the file name of an image.
          */
         Mine: {
             annotation: components["schemas"]["Annotation"];

@@ -57,7 +57,7 @@ def demo(
     port: Port = None,
     no_browser: NoBrowser = False,
 ) -> None:
-    """Start with two ready projects: label twenty texts and watch the rest being pre-labelled."""
+    """Start with three ready projects: two of texts, one of images."""
     _serve(home, database, host, port, [], False, False, no_browser, with_demo=True)
 
 

@@ -11,6 +11,7 @@ import type { Question } from "../../editor/types";
 import { outboxOf } from "../../outbox/server";
 import { useLive } from "../../parts/live";
 import { Empty, Trouble, Waiting } from "../../parts/state";
+import { useSpeaking } from "../../parts/speaking";
 import { t } from "../../strings";
 import { canDecide } from "./decidable";
 import { useQueue, type Queue } from "./queue";
@@ -29,6 +30,7 @@ export default function AnnotateScreen() {
     queryKey: ["project", project],
     queryFn: () => must(api.GET("/api/projects/{project_id}", { params: { path: { project_id: project } } })),
   });
+  useSpeaking(view.data?.project.modality);
   const queue = useQueue(project, outbox, asset === null ? null : Number(asset));
   useLive(project);
   useRenewal(queue, view.data?.learning);

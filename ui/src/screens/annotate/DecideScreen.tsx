@@ -1,4 +1,4 @@
-/** One text, one question, one key: accept what the model says, or name the label. */
+/** One text or image, one question, one key: accept what the model says, or name the label. */
 import { Button } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useQuery } from "@tanstack/react-query";
@@ -14,6 +14,8 @@ import { outboxOf } from "../../outbox/server";
 import { useLive } from "../../parts/live";
 import { FlagNotice, FlaggedText } from "../../parts/flags";
 import { Confidence, LabelChip } from "../../parts/label";
+import { Pictured } from "../../parts/overlay";
+import { useSpeaking } from "../../parts/speaking";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
 import { Nothing, openCount, useRenewal } from "./AnnotateScreen";
@@ -37,6 +39,7 @@ export default function DecideScreen() {
     queryKey: ["project", project],
     queryFn: () => must(api.GET("/api/projects/{project_id}", { params: { path: { project_id: project } } })),
   });
+  useSpeaking(view.data?.project.modality);
   const queue = useQueue(project, outbox, null);
   useLive(project);
   useRenewal(queue, view.data?.learning);
@@ -83,7 +86,7 @@ export default function DecideScreen() {
       };
       const name = question.labels.find((l) => l.id === labelId)?.name ?? labelId;
       void outbox.post({ id, project, asset: turn.asset.id, kind: "annotation", body, at: Date.now() }).then(() => {
-        setRecent((now) => [{ id, text: (turn.asset.text ?? "").slice(0, 80), label: name }, ...now].slice(0, 10));
+        setRecent((now) => [{ id, text: (turn.asset.image?.file_name ?? turn.asset.text ?? "").slice(0, 80), label: name }, ...now].slice(0, 10));
         queue.leave(turn.asset.id);
       }, notKept);
     },
@@ -147,7 +150,9 @@ export default function DecideScreen() {
       ) : (
         <main className="lw-decide" id="main">
           <h1>{question.name}</h1>
-          <p className="lw-decide-text" dir="auto"><FlaggedText text={turn.asset.text ?? ""} flags={turn.flags ?? []} reveal={reveal} /></p>
+          {turn.asset.image ? (
+            <div className="lw-decide-image"><Pictured src={`/api/projects/${String(project)}/assets/${String(turn.asset.id)}/image/preview`} alt={turn.asset.image.file_name ?? ""} picture={turn.asset.image} layers={[]} colours={{}} /></div>
+          ) : <p className="lw-decide-text" dir="auto"><FlaggedText text={turn.asset.text ?? ""} flags={turn.flags ?? []} reveal={reveal} /></p>}
           <FlagNotice flags={turn.flags ?? []} shown={reveal} show={setReveal} />
           <div className="lw-decide-said" role="status">
             {suggestion === undefined ? (

@@ -6,7 +6,7 @@ import { useLocation } from "wouter";
 
 import { api, must } from "../../api/client";
 import { t } from "../../strings";
-import { TABS } from "../project/tabs";
+import { tabsOf } from "../project/tabs";
 
 export default function Palette({ close }: { close: () => void }) {
   const [wanted, setWanted] = useState("");
@@ -20,7 +20,7 @@ export default function Palette({ close }: { close: () => void }) {
     ...(projects.data ?? []).flatMap(({ project }) => [
       { title: `${project.name}: ${t("annotate.title")}`, href: `/projects/${String(project.id)}/label` },
       { title: `${project.name}: ${t("annotate.decideTitle")}`, href: `/projects/${String(project.id)}/decide` },
-      ...TABS.map((tab) => ({ title: `${project.name}: ${t(tab.title)}`, href: `/projects/${String(project.id)}${tab.path}` })),
+      ...tabsOf(project.modality).map((tab) => ({ title: `${project.name}: ${t(tab.title)}`, href: `/projects/${String(project.id)}${tab.path}` })),
     ]),
   ];
   const words = wanted.toLowerCase().split(/\s+/u);

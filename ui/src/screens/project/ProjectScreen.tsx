@@ -5,11 +5,13 @@ import { Suspense, lazy } from "react";
 import { Link, useParams } from "wouter";
 
 import { api, must, type Noun } from "../../api/client";
+import type { Question } from "../../editor/types";
 import { useLive } from "../../parts/live";
 import { useSpeaking } from "../../parts/speaking";
 import { Empty, Trouble, Waiting } from "../../parts/state";
 import { t } from "../../strings";
-import { TABS } from "./tabs";
+import { canDecide } from "../annotate/decidable";
+import { tabsOf } from "./tabs";
 
 const SCREENS = {
   "": lazy(() => import("./Overview")),
@@ -43,7 +45,7 @@ export default function ProjectScreen() {
   const tab = params.tab ?? "";
   const Screen = tab in SCREENS ? SCREENS[tab as keyof typeof SCREENS] : undefined;
   const role = view.data.role;
-  const tabs = TABS.filter((each) => (role === "manager" || !each.managers) && (role !== "annotator" || !each.reviewers));
+  const tabs = tabsOf(view.data.project.modality).filter((each) => (role === "manager" || !each.managers) && (role !== "annotator" || !each.reviewers));
   return (
     <main className={`lw-page${tab === "data" ? " lw-wide" : ""}`} id="main">
       <div className="lw-row">
@@ -51,7 +53,7 @@ export default function ProjectScreen() {
         {role !== "viewer" && (
           <>
             <Button component={Link} href={`/projects/${String(project)}/label`}>{t("project.label")}</Button>
-            <Button component={Link} href={`/projects/${String(project)}/decide`} variant="default">{t("project.decide")}</Button>
+            {(view.data.project.modality !== "image" || canDecide(view.data.ontology.questions as unknown as Question[])) && <Button component={Link} href={`/projects/${String(project)}/decide`} variant="default">{t("project.decide")}</Button>}
           </>
         )}
       </div>

@@ -7,13 +7,20 @@ export interface Tab {
   readonly reviewers: boolean;
   /** Needs to be manager. */
   readonly managers: boolean;
+  /** Only where texts are labelled: prompts are for language models. */
+  readonly texts?: boolean;
 }
 
-export const TABS: readonly Tab[] = [
+/** The tabs of a project of texts or images. */
+export function tabsOf(modality: string | undefined): readonly Tab[] {
+  return TABS.filter((tab) => tab.texts !== true || modality !== "image");
+}
+
+const TABS: readonly Tab[] = [
   { path: "", title: "project.overview", reviewers: false, managers: false },
   { path: "/data", title: "project.data", reviewers: true, managers: false },
   { path: "/questions", title: "project.ontology", reviewers: false, managers: true },
-  { path: "/prompts", title: "project.prompts", reviewers: true, managers: true },
+  { path: "/prompts", title: "project.prompts", reviewers: true, managers: true, texts: true },
   { path: "/trust", title: "trust.title", reviewers: true, managers: false },
   { path: "/runs", title: "project.runs", reviewers: true, managers: true },
   { path: "/import", title: "project.import", reviewers: true, managers: true },
