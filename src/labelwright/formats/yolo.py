@@ -310,9 +310,7 @@ def questions(files: Files) -> list[dict[str, Any]]:
         Invalid: The classes cannot be read.
     """
     sheet, names = read_sheet(files), set(files.names())
-    labels = [
-        found for image in Images(files).names if (found := label_file_of(image, names)) is not None
-    ]
+    labels = [found for image in Images(files).names if (found := label_file_of(image, names)) is not None]
     kind = kind_of_rows(files, sheet, labels)
     shapes = {"pose": ["points"], "obb": ["rotated_box"], "detect": ["box"], "segment": ["polygon"]}[kind]
     made: list[dict[str, Any]] = []
