@@ -259,7 +259,7 @@ def test_points_without_a_skeleton_are_padded_to_the_most(tmp_path: Path) -> Non
 def test_results_come_in_as_a_models_opinions(tmp_path: Path) -> None:
     row = predicted(shown(1, marked(("car", Box(x=1, y=1, width=9, height=9)))), scored(EVERYTHING, 0.25))
     losses = export("coco", [row, predicted(shown(2, None), EVERYTHING)], tmp_path / "out")
-    assert losses.counts == {"no_score": 8}
+    assert losses.counts == {"no_score": 8, "no_result": 2}
     (first, _), bad = load("coco", tmp_path / "out")
     assert bad == []
     person, model = first.opinions
@@ -312,6 +312,20 @@ def test_two_questions_with_labels_of_one_name_stay_apart(tmp_path: Path) -> Non
     (row,), _ = load("coco", tmp_path / "out")
     assert [(r.label, r.shape) for r in regions_of(row, ontology)] == [("y", box.shape)]
     assert row.opinions[0].answers["left"] == []
+
+
+def test_two_files_on_one_image_are_two_people_or_told(tmp_path: Path) -> None:
+    for name, annotator in (("a", "ana"), ("b", "bob"), ("c", "ana")):
+        content = coco({}, info={"annotator": annotator})
+        put(
+            tmp_path, {f"people/{name}/annotations/i.json": content, f"people/{name}/images/a.png": picture()}
+        )
+    good, bad = load("coco", tmp_path)
+    assert [p.code for p in bad] == ["two_files"]
+    assert [(row.image, row.opinions[0].name) for row in good if row.opinions] == [
+        ("people/a/images/a.png", "ana"),
+        ("people/b/images/a.png", "bob"),
+    ]
 
 
 # --- hostile files ------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import shutil
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from labelwright.core.mask import decode
 from labelwright.core.ontology import Label, Ontology, RegionQuestion
 from labelwright.core.overlap import coco_figures, mean_average_precision
 from labelwright.core.shape import Box, Mask, Size
-from labelwright.flows import browse, detectors, ingest, jobs, predict, setup
+from labelwright.flows import browse, detectors, export, ingest, jobs, predict, setup
 from labelwright.workbench import Workbench
 from tests.conftest import ROOT
 from tests.factories import add_person
@@ -61,8 +62,8 @@ def predicted(
     model: str,
     spec: str,
     shapes: tuple[str, ...],
-) -> dict[str, Sequence[Region]]:
-    """File name -> what the detector's run stored for it."""
+) -> tuple[dict[str, Sequence[Region]], zipfile.ZipFile]:
+    """File name -> what the detector's run stored for it; and the same exported as COCO."""
     boss = add_person(bench, "boss", is_admin=True)
     classes = parse_spec(spec).classes
     labels = tuple(Label(id=f"c{n}", name=name) for n, name in classes.items())
@@ -89,7 +90,9 @@ def predicted(
         assert isinstance(answer, RegionAnswer)
         found[view.asset.image.file_name] = answer.regions
     assert set(found) == set(photos)
-    return found
+    exported = export.start_export(bench, boss, project.id, export.ExportWanted(format="coco"))
+    jobs.run_all(bench)
+    return found, zipfile.ZipFile(export.export_file(bench, boss, project.id, exported.id)[0])
 
 
 def coco_eval(truth: dict[str, Any], results: list[dict[str, Any]], by: str) -> COCOeval:
@@ -109,46 +112,42 @@ def test_boxes_of_picodet_are_measured_as_pycocotools_measures_them(
     # A low threshold, as benchmarks use: the whole curve of precision over recall is compared.
     spec = guide_spec("PicoDet-S 320").replace("score_threshold: 0.4", "score_threshold: 0.05")
     assert "0.05" in spec
-    found = predicted(
+    found, exported = predicted(
         sqlite_workbench, tmp_path, shared_folder, photos, "picodet_s_320_coco.onnx", spec, ("box",)
     )
     number = {name: n for n, name in parse_spec(spec).classes.items()}
-    images, annotations, results, pairs = [], [], [], []
-    for at, (name, (size, objects, _)) in enumerate(photos.items()):
-        images.append({"id": at, "width": size[0], "height": size[1]})
+    # What pycocotools reads are the files a user would export; the truth is beside them, in their numbers.
+    written = json.loads(exported.read("annotations/instances.json"))
+    results = json.loads(exported.read("annotations/results.json"))
+    category = {each["name"]: each["id"] for each in written["categories"]}
+    truth: dict[str, Any] = written | {"annotations": []}
+    pairs = []
+    for image in written["images"]:
+        size, objects, _ = photos[image["file_name"]]
+        assert size == (image["width"], image["height"])
         true = []
         for each in objects:
-            x0, y0, x1, y1 = each["bbox"]
             if each["label"] not in number:
                 continue  # what panoptic COCO calls stuff
+            x0, y0, x1, y1 = each["bbox"]
             box = [x0, y0, x1 - x0, y1 - y0]
-            annotations.append(
-                {"id": len(annotations) + 1, "image_id": at, "category_id": number[each["label"]], "bbox": box,
-                 "area": box[2] * box[3], "iscrowd": 0}
+            truth["annotations"].append(
+                {"id": len(truth["annotations"]) + 1, "image_id": image["id"], "category_id": category[each["label"]],
+                 "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
             )  # fmt: skip
-            true.append(
-                Region(id=f"t{each['id']}", label=f"c{number[each['label']]}",
-                       shape=Box(x=x0, y=y0, width=x1 - x0, height=y1 - y0))
-            )  # fmt: skip
-        for region in found[name]:
-            assert isinstance(region.shape, Box)
-            b = region.shape
-            results.append(
-                {"image_id": at, "category_id": int(region.label[1:]), "bbox": [b.x, b.y, b.width, b.height],
-                 "score": region.score}
-            )  # fmt: skip
-        pairs.append((found[name], true, size))
-    assert len(annotations) > 100
-    categories = [{"id": n, "name": name} for name, n in number.items()]
-    evaluation = coco_eval(
-        {"images": images, "annotations": annotations, "categories": categories}, results, "bbox"
-    )
+            shape = Box(x=x0, y=y0, width=x1 - x0, height=y1 - y0)
+            true.append(Region(id=f"t{each['id']}", label=f"c{number[each['label']]}", shape=shape))
+        pairs.append((found[image["file_name"]], true, size))
+    assert len(truth["annotations"]) > 100
+    assert len(results) == sum(len(regions) for regions in found.values()) > 200
+    evaluation = coco_eval(truth, results, "bbox")
     # [IoU 0.5, recall, class, area: all, at most 100]
     precision, recall = evaluation.eval["precision"][0, :, :, 0, 2], evaluation.eval["recall"][0, :, 0, 2]
     ours = coco_figures(pairs)
     named = evaluation.params.catIds
+    of_label = {f"c{n}": category[name] for name, n in number.items()}
     for label, figures in ours.items():
-        k = named.index(int(label[1:]))
+        k = named.index(of_label[label])
         if figures.average_precision is not None:
             assert figures.average_precision == pytest.approx(float(precision[:, k].mean()), abs=1e-9), label
             assert figures.recall == pytest.approx(float(recall[k]), abs=1e-9), label
@@ -163,7 +162,7 @@ def test_regions_of_deeplab_lie_on_the_things(
     sqlite_workbench: Workbench, tmp_path: Path, shared_folder: Path, photos: Truth
 ) -> None:
     spec = guide_spec("DeepLabV3 VOC")
-    found = predicted(
+    found, _ = predicted(
         sqlite_workbench, tmp_path, shared_folder, photos, "deeplabv3_mnv2_voc_257.onnx", spec, ("mask",)
     )
     # COCO's words for the classes of Pascal VOC.

@@ -268,6 +268,13 @@ class DetectorSpec(Value):
     score_threshold: Probability = 0.25
     max_objects: int = Field(default=300, ge=1, le=5_000)
 
+    @field_validator("model")
+    @classmethod
+    def _lies_beside(cls, model: str) -> str:
+        if "/" in model or "\\" in model:
+            raise ValueError("model is the name of a file beside the description, no path")
+        return model
+
     @field_validator("classes", mode="before")
     @classmethod
     def _numbered(cls, value: Any) -> Any:

@@ -100,9 +100,18 @@ def read(files: Files, name: str) -> Iterator[Incoming | Problem]:
     masks = {mask for document in documents for mask in document.masks.values()}
     images = Images(files, but=masks)
     seen: set[str] = set()
+    first: dict[tuple[str, str], str] = {}
     for document in documents:
         yield from document.problems
         for image_id, entry in document.images.items():
+            if document.marks.get(image_id):
+                key = (entry["file_name"], document.annotator)
+                other = first.setdefault(key, document.name)
+                if other != document.name:
+                    # They would be two versions by one person, and the later one would replace the earlier.
+                    message = f"{entry['file_name'][:200]!r} has labels in {other} already; those here were left out"
+                    yield Problem(where=document.name, code="two_files", message=message)
+                    continue
             for each in _rows(files, images, document, image_id, entry, results.pop(image_id, [])):
                 if isinstance(each, Incoming) and each.image is not None:
                     seen.add(each.image)

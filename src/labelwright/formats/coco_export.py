@@ -97,7 +97,7 @@ class _Work:
         crowd = attributes.pop(CROWD, False) is True
         if crowd and not isinstance(shape, Mask | Points | Polyline):
             self.losses.add(asset, "crowd", f"region {region.id!r}: a group of things is held as a mask")
-        mark = self._shaped(asset, question, region, size, as_mask=crowd)
+        mark = self._shaped(asset, region, size, as_mask=crowd)
         if mark is None:
             return None
         category = self.classes.number(question, region.label) + 1
@@ -124,10 +124,7 @@ class _Work:
         few, most = self._points.get(category, (points, points))
         self._points[category] = (min(few, points), max(most, points))
 
-    def _shaped(
-        self, asset: Asset, question: RegionQuestion, region: Region, size: Size, *, as_mask: bool
-    ) -> dict[str, Any] | None:
-        del question
+    def _shaped(self, asset: Asset, region: Region, size: Size, *, as_mask: bool) -> dict[str, Any] | None:
         shape = region.shape
         around = bounds(shape)
         match shape:
@@ -147,11 +144,10 @@ class _Work:
             self.losses.add(asset, "empty", f"region {region.id!r} has no pixels")
             return None
         as_mask = as_mask or isinstance(shape, Mask)
-        rle = rle_of(shape, size)
         return {
             "bbox": [around.x, around.y, around.width, around.height],
             "area": area_px2(shape, size),
-            "segmentation": _rle(rle) if as_mask else _outlines(shape),
+            "segmentation": _rle(rle_of(shape, size)) if as_mask else _outlines(shape),
         }
 
     def results(self, row: Outgoing) -> Iterable[dict[str, Any]]:
@@ -166,6 +162,8 @@ class _Work:
             for region in answer.regions:
                 around, shape = bounds(region.shape), region.shape
                 if isinstance(shape, Polyline) or around is None:
+                    message = f"{shape.kind} {region.id!r} of the model is no result"
+                    self.losses.add(row.asset, "no_result", message)
                     continue
                 if region.score is None:
                     message = f"region {region.id!r} of the model has no score and is no result"

@@ -112,6 +112,10 @@ class Exporting:
             flat: Without folders: `a/b.jpg` becomes `a_b.jpg`.
         """
         given = (asset.image.file_name if asset.image else "") or asset.external_id or str(asset.id)
+        if asset.external_id and given.endswith(f"/{asset.external_id}"):
+            given = asset.external_id  # as the label file called it that it came with
+        # Writers put images into a folder of that name themselves.
+        given = given.removeprefix("images/") or given
         safe = safe_path(given)
         path = PurePosixPath(safe.replace("/", "_") if flat else safe)
         if not path.suffix and asset.image is not None:

@@ -48,6 +48,8 @@ ENDINGS = frozenset(
 )
 MAX_LABEL_BYTES = 2**30
 """A label file that is read whole: COCO's largest own one has 450 MB."""
+MAX_NAMESAKES = 100
+"""Images of one name that a label file could mean; of more, none is chosen."""
 
 
 def is_image(name: str) -> bool:
@@ -74,21 +76,24 @@ class Images:
         """
         self.names = [name for name in files.names() if name not in but and is_image(name)]
         self._exact = set(self.names)
-        # Key -> name, or None where several files answer to it.
-        self._by_tail: dict[str, str | None] = {}
+        self._by_tail: dict[str, str | list[str]] = {}
         for name in self.names:
             parts = PurePosixPath(name).parts
             for i in range(max(len(parts) - 4, 0), len(parts)):
                 tail = "/".join(parts[i:])
                 for key in {tail, str(PurePosixPath(tail).with_suffix(""))}:
-                    self._by_tail[key] = None if self._by_tail.get(key, name) != name else name
+                    known = self._by_tail.setdefault(key, name)
+                    if isinstance(known, list):
+                        known.append(name)
+                    elif known != name:
+                        self._by_tail[key] = [known, name]
 
     def find(self, named: str, beside: str = "") -> str | None:
         """The image that a label file means; None when there is none, or when several could be meant.
 
         Args:
             named: As the label file says it: a path, a name, or a name without its ending.
-            beside: Name of the label file: an image in its folder is meant before others.
+            beside: Name of the label file: of several images the one nearest to it is meant.
         """
         wanted = PurePosixPath(named.replace("\\", "/"))
         parts = [part for part in wanted.parts if part not in ("/", ".", "..")]
@@ -101,8 +106,17 @@ class Images:
         for i in range(max(len(parts) - 4, 0), len(parts)):
             found = self._by_tail.get("/".join(parts[i:]))
             if found is not None:
-                return found
+                return found if isinstance(found, str) else _nearest(found, beside)
         return None
+
+
+def _nearest(names: list[str], beside: str) -> str | None:
+    """The only one of these in the same folder as a file, or in the same folder further up; None when there are several."""
+    for folder in PurePosixPath(beside).parents if len(names) <= MAX_NAMESAKES else ():
+        inside = [name for name in names if PurePosixPath(name).is_relative_to(folder)]
+        if inside:
+            return inside[0] if len(inside) == 1 else None
+    return None
 
 
 def read_bytes(files: Files, name: str, limit: int = MAX_LABEL_BYTES) -> bytes:

@@ -19,12 +19,14 @@ from labelwright.core.transfer import Incoming
 from labelwright.core.value import Value
 from labelwright.formats import (
     addresses,
+    boxes_csv,
     coco,
     coco_export,
     coco_panoptic,
     conll,
     cvat,
     edge,
+    imagefolder,
     label_studio,
     labelme,
     mapping,
@@ -134,6 +136,20 @@ READERS = (
     Reader(name="yolo", title="YOLO", extensions=(), columns=False, modalities=("image",)),
     Reader(name="voc", title="Pascal VOC", extensions=(), columns=False, modalities=("image",)),
     Reader(name="labelme", title="LabelMe JSON", extensions=(), columns=False, modalities=("image",)),
+    Reader(
+        name="boxes_csv",
+        title="Boxes in a CSV file",
+        extensions=(),
+        columns=False,
+        modalities=("image",),
+    ),
+    Reader(
+        name="imagefolder",
+        title="Image folder of Hugging Face datasets",
+        extensions=(),
+        columns=False,
+        modalities=("image",),
+    ),
     Reader(name="cvat", title="CVAT for images", extensions=(), columns=False, modalities=("image",)),
     Reader(name="images", title="Images", extensions=(), columns=False, modalities=("image",)),
     Reader(
@@ -154,6 +170,8 @@ _IMAGE_READERS: dict[str, ImageReader] = {
     "cvat": ImageReader(cvat.recognises, cvat.read, cvat.questions),
     "voc": ImageReader(voc.recognises, voc.read),
     "yolo": ImageReader(yolo.recognises, yolo.read, yolo.questions),
+    "imagefolder": ImageReader(imagefolder.recognises, imagefolder.read, imagefolder.questions),
+    "boxes_csv": ImageReader(boxes_csv.recognises, boxes_csv.read),
     "instance_masks": ImageReader(masks.recognises_instances, masks.read_instances),
     "coco": ImageReader(coco.recognises, coco.read, coco.questions),
     "semantic_masks": ImageReader(masks.recognises_semantic, masks.read_semantic, masks.semantic_questions),
@@ -237,6 +255,18 @@ WRITERS = (
         modalities=("image",),
     ),
     Writer(
+        name="boxes_csv",
+        title="Boxes in a CSV file",
+        notes="A row per box, in pixels; guarded against formulas.",
+        modalities=("image",),
+    ),
+    Writer(
+        name="imagefolder",
+        title="Image folder for Hugging Face datasets",
+        notes="metadata.jsonl with boxes and answers about the image.",
+        modalities=("image",),
+    ),
+    Writer(
         name="labelme",
         title="LabelMe JSON",
         notes="All shapes, beside the images; opens in LabelMe and its descendants.",
@@ -267,6 +297,8 @@ _WRITE: dict[str, output.Write] = {
     "voc": voc.write,
     "cvat": cvat.write,
     "labelme": labelme.write,
+    "boxes_csv": boxes_csv.write,
+    "imagefolder": imagefolder.write,
 }
 
 

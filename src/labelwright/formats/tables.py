@@ -30,7 +30,7 @@ from labelwright.formats.output import Exporting, Written
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def _guarded(cell: Any) -> Any:
+def guarded(cell: Any) -> Any:
     """A cell that a spreadsheet will not run as a formula: such texts get a leading apostrophe."""
     return "'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
@@ -110,7 +110,7 @@ def write_csv(rows: Iterable[Outgoing], to: Exporting) -> Written:
                 cells.append(_cell(question, row.chosen.get(question.id) if row.chosen else None, joined))
                 cells.append(sure.value if sure is not None and sure.value is not None else "")
             cells.append(json.dumps(row.asset.metadata, ensure_ascii=False) if row.asset.metadata else "")
-            guarded = [_guarded(cell) for cell in cells]
+            guarded = [guarded(cell) for cell in cells]
             if guarded != cells:
                 losses.add(
                     row.asset, "formula_guard", "a cell that begins like a formula got a leading apostrophe"

@@ -4,17 +4,21 @@ Hides where and how they lie on disk. A foreign file name is never used as a pat
 of the folder is always safe.
 """
 
+import contextlib
+import ctypes
 import hashlib
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 from labelwright.core.errors import NotFound, StorageFull, TooLarge
 
+LEFT_BEHIND_S = 86_400.0
 _NAME = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -26,6 +30,7 @@ class Blobs:
         self.folder = folder
         self.reserve_bytes = reserve_bytes
         folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
 
     def put(
         self, chunks: Iterable[bytes], *, limit_bytes: int | None = None, durable: bool = True
@@ -74,6 +79,9 @@ class Blobs:
     def sync(self, names: Iterable[str]) -> None:
         """Make these blobs durable."""
         paths = {self._path(name) for name in names}
+        # One flush of the whole file system is far quicker than hundreds of single ones.
+        if len(paths) > 4 and _sync_all(self.folder):
+            return
         for path in paths:
             handle = os.open(path, os.O_RDONLY)
             try:
@@ -82,6 +90,13 @@ class Blobs:
                 os.close(handle)
         for folder in {path.parent for path in paths}:
             _sync_folder(folder)
+
+    def _sweep(self) -> None:
+        """Remove what writers left behind that died more than a day ago."""
+        for each in self.folder.glob("incoming-*"):
+            with contextlib.suppress(OSError):
+                if each.stat().st_mtime < time.time() - LEFT_BEHIND_S:
+                    shutil.rmtree(each) if each.is_dir() else each.unlink()
 
     def _place(self, file: Path, name: str) -> Path:
         target = self._path(name)
@@ -126,6 +141,17 @@ class Blobs:
         if not _NAME.match(name):
             raise NotFound("no_blob", "not the name of a stored file")
         return self.folder / name[:2] / name
+
+
+def _sync_all(folder: Path) -> bool:
+    """Write everything of this file system to disk; False where the system cannot."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        return bool(ctypes.CDLL(None, use_errno=True).syncfs(handle) == 0)
+    except (AttributeError, OSError):
+        return False
+    finally:
+        os.close(handle)
 
 
 def _sync_folder(folder: Path) -> None:

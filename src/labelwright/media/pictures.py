@@ -122,11 +122,11 @@ class Pictures:
             NotFound: There is no such blob.
         """
         path = self._blobs.path(sha256)
-        with self._scratch() as folder:
-            picture = self._made(path, folder)
+        with self._child() as child:
+            picture = self._made(child, path)
             kept: dict[str, str | None] = {}
             for name in ("display", "preview", "thumbnail", "tiles"):
-                file = folder / name
+                file = child.folder / name
                 kept[name] = self._blobs.adopt(file) if file.is_file() else None
         display = kept["display"] or sha256
         preview = kept["preview"] or display
@@ -148,21 +148,21 @@ class Pictures:
         Raises:
             BadImage: It cannot be used.
         """
-        with self._scratch() as folder:
+        with self._child() as child:
             digest, size = hashlib.sha256(), 0
-            with (folder / "file").open("wb") as file:
+            with (child.folder / "file").open("wb") as file:
                 for chunk in content:
                     digest.update(chunk)
                     size += len(chunk)
                     file.write(chunk)
-            return self._made(folder / "file", folder), digest.hexdigest(), size
+            return self._made(child, child.folder / "file"), digest.hexdigest(), size
 
-    def _made(self, path: Path, folder: Path) -> Picture:
+    def _made(self, child: "_Child", path: Path) -> Picture:
         wanted = {
-            "do": "make", "path": str(path), "folder": str(folder), "max_pixels": self.max_pixels,
+            "do": "make", "path": str(path), "folder": str(child.folder), "max_pixels": self.max_pixels,
             "tile_above": self._tile_above,
         }  # fmt: skip
-        return Picture.model_validate(self._ask(wanted))
+        return Picture.model_validate(child.ask(wanted, self._patience_s))
 
     def pixels(self, sha256: str) -> Pixels:
         """The pixels of a stored original, for models: read-only uint8 array (height, width, 3), upright RGB.
@@ -176,11 +176,10 @@ class Pictures:
                 self._pixels.move_to_end(sha256)
                 return self._pixels[sha256]
         path = self._blobs.path(sha256)
-        with self._scratch() as folder:
-            raw = folder / "pixels"
-            said = self._ask(
-                {"do": "pixels", "path": str(path), "into": str(raw), "max_pixels": self.max_pixels}
-            )
+        with self._child() as child:
+            raw = child.folder / "pixels"
+            wanted = {"do": "pixels", "path": str(path), "into": str(raw), "max_pixels": self.max_pixels}
+            said = child.ask(wanted, self._patience_s)
             found: Pixels = np.fromfile(raw, np.uint8).reshape(said["height"], said["width"], 3)
         found.setflags(write=False)
         with self._lock:
@@ -192,16 +191,22 @@ class Pictures:
 
     def size(self, file: BinaryIO) -> Size | None:
         """(width, height) of any image file, upright; None when it is none that can be used."""
-        with self._scratch() as folder:
-            copy = folder / "file"
+        with self._child() as child:
+            copy = child.folder / "file"
             with copy.open("wb") as target:
                 shutil.copyfileobj(file, target)
-            return self.size_at(copy)
+            return self._size(child, copy)
 
     def size_at(self, path: Path) -> Size | None:
         """The same of a file on this machine."""
+        with self._child() as child:
+            return self._size(child, path)
+
+    def _size(self, child: "_Child", path: Path) -> Size | None:
         try:
-            said = self._ask({"do": "size", "path": str(path), "max_pixels": self.max_pixels})
+            said = child.ask(
+                {"do": "size", "path": str(path), "max_pixels": self.max_pixels}, self._patience_s
+            )
         except BadImage:
             return None
         return said["width"], said["height"]
@@ -239,33 +244,25 @@ class Pictures:
             return [child.pid for child in self._living if child.is_alive()]
 
     @contextlib.contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        # Beside the blobs, so that a derived file becomes a blob by a rename.
-        folder = Path(tempfile.mkdtemp(dir=self._blobs.folder, prefix="incoming-"))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _ask(self, wanted: dict[str, Any]) -> dict[str, Any]:
+    def _child(self) -> Iterator["_Child"]:
+        """A child for one file; its folder is empty before and after."""
         child = self._idle.get()
         try:
             if child is None or not child.is_alive() or child.answered >= RETIRE_AFTER:
                 self._retire(child)
                 child = None
-                child = _Child()
+                child = _Child(self._blobs.folder)
                 with self._lock:
                     self._living.add(child)
-            said = child.ask(wanted, self._patience_s)
-        except BaseException:
-            self._retire(child)
-            child = None
-            raise
+            child.folder.mkdir(exist_ok=True)  # another process may have taken it for a leftover
+            yield child
         finally:
+            if child is not None and child.broken:
+                self._retire(child)
+                child = None
+            if child is not None:
+                child.clear()
             self._idle.put(child)
-        if "wrong" in said:
-            raise BadImage(str(said["wrong"]["code"]), str(said["wrong"]["message"]))
-        return dict(said["ok"])
 
     def _retire(self, child: "_Child | None") -> None:
         if child is not None:
@@ -277,7 +274,9 @@ class Pictures:
 class _Child:
     """One decoding process and the pipes to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Path) -> None:
+        # Beside the blobs, so that a derived file becomes a blob by a rename.
+        self.folder = Path(tempfile.mkdtemp(dir=beside, prefix="incoming-"))
         # Nothing of the server is forked into it: a fresh interpreter with an empty environment, no open files of ours.
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(DECODER)],
@@ -289,6 +288,7 @@ class _Child:
         self._pending = b""
         self.pid = self._process.pid
         self.answered = 0
+        self.broken = False
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
@@ -297,22 +297,26 @@ class _Child:
         """One answer.
 
         Raises:
-            BadImage: The child died or hung; it must not be used again.
+            BadImage: The file cannot be used, or the child died or hung of it and is `broken`.
         """
         deadline = time.monotonic() + patience_s
+        self.broken = True  # until it has answered: what comes late must not be taken for the next answer
         try:
             self._in.write(json.dumps(wanted).encode() + b"\n")
             while True:
                 said: dict[str, Any] = json.loads(self._line(deadline))
                 if "claimed" not in said:
-                    self.answered += 1
-                    return said
+                    break
                 width, height = said["claimed"]
                 deadline = time.monotonic() + patience_s + S_PER_PIXEL * width * height
         except TimeoutError:
             raise BadImage("took_too_long", "decoding it took too long; it was given up") from None
         except (OSError, EOFError, ValueError):
             raise BadImage("decoder_died", "the decoder broke on this file; it was given up") from None
+        self.answered, self.broken = self.answered + 1, False
+        if "wrong" in said:
+            raise BadImage(str(said["wrong"]["code"]), str(said["wrong"]["message"]))
+        return dict(said["ok"])
 
     def _line(self, deadline: float) -> bytes:
         with selectors.DefaultSelector() as selector:
@@ -327,9 +331,16 @@ class _Child:
         line, _, self._pending = self._pending.partition(b"\n")
         return line
 
+    def clear(self) -> None:
+        """Remove what the last file left behind."""
+        with os.scandir(self.folder) as found:
+            for each in found:
+                Path(each).unlink(missing_ok=True)
+
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
         for pipe in (self._in, self._out):
             with contextlib.suppress(OSError):
                 pipe.close()
+        shutil.rmtree(self.folder, ignore_errors=True)

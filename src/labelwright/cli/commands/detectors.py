@@ -9,8 +9,10 @@ from labelwright.cli.common import Database, Home, ProjectName, find_project, lo
 from labelwright.core.errors import Invalid
 
 if TYPE_CHECKING:
+    from labelwright.core.access import Actor
     from labelwright.core.detected import Fitting
     from labelwright.core.detector import Detector
+    from labelwright.workbench import Workbench
 
 detectors_app = typer.Typer(help="ONNX detectors and segmenters that label images.", no_args_is_help=True)
 
@@ -117,6 +119,29 @@ def files_of(path: Path, spec: Path | None) -> tuple[Path, str]:
         hint = "write model: FILE into it" if not named else "it is looked for beside the description"
         raise Invalid("no_model", f"there is no model file {model.name} beside {path.name}", hint)
     return model, text
+
+
+def added_or_same(bench: "Workbench", actor: "Actor", model: Path, text: str) -> "Detector":
+    """Add a detector, unless the one of its name is this model with this description.
+
+    Raises:
+        Conflict: Another one has the name.
+    """
+    import hashlib
+
+    from labelwright.core.detector import parse_spec
+    from labelwright.detectors import Runner
+    from labelwright.flows import detectors
+
+    same = [each for each in detectors.list_detectors(bench, actor) if each.name == parse_spec(text).name]
+    if same:
+        with model.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        runner = Runner(model, parse_spec(text))
+        runner.close()
+        if same[0].model_sha256 == sha256 and same[0].spec == runner.spec:
+            return same[0]
+    return detectors.add_file(bench, actor, model, text)
 
 
 def _row(found: "Detector") -> str:

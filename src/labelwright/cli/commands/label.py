@@ -1,11 +1,16 @@
-"""`label`: the whole job without a browser. A table of texts in, the same table with labels and confidences out."""
+"""`label`: the whole job without a browser.
+
+A table of texts in, the same table with labels and confidences out; or a folder of images in, and what a detector sees in
+them out.
+"""
 
 import csv
 import os
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +18,7 @@ from labelwright.cli.common import follow, local_person, workbench
 
 if TYPE_CHECKING:
     from labelwright.core.access import Actor
+    from labelwright.core.detector import DetectorSpec
     from labelwright.core.predictor import Run
     from labelwright.core.project import Project
     from labelwright.workbench import Workbench
@@ -25,7 +31,11 @@ def add(app: typer.Typer) -> None:
 
 def label(
     path: Annotated[
-        Path, typer.Argument(help="CSV, TSV, JSON lines or Parquet with a text column.", exists=True)
+        Path,
+        typer.Argument(
+            help="CSV, TSV, JSON lines or Parquet with a text column; with --detector images: a folder or zip.",
+            exists=True,
+        ),
     ],
     labels: Annotated[str, typer.Option("--labels", help="The classes, a,b,c.")] = "",
     entities: Annotated[str, typer.Option("--entities", help="Entity types to mark, a,b,c.")] = "",
@@ -33,12 +43,24 @@ def label(
         Path | None,
         typer.Option("--ontology", help="JSON or YAML file with the questions instead.", exists=True),
     ] = None,
+    detector: Annotated[
+        Path | None,
+        typer.Option(
+            "--detector",
+            help="Description of an ONNX detector that looks at images.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="With --detector: coco, yolo, labelwright… (see `export`).")
+    ] = "coco",
     model: Annotated[str, typer.Option("--model", help="Model name (default: $LABELWRIGHT_MODEL).")] = "",
     url: Annotated[
         str, typer.Option("--url", help="Endpoint up to /v1 (default: $LABELWRIGHT_MODEL_URL).")
     ] = "",
     out: Annotated[
-        Path | None, typer.Option("--out", help="CSV to write (default: NAME.labelled.csv).")
+        Path | None, typer.Option("--out", help="File to write (default: NAME.labelled.csv or .zip).")
     ] = None,
     text: Annotated[str, typer.Option("--text", help="Column with the text; guessed by default.")] = "",
     cap: Annotated[float | None, typer.Option("--cap", help="Stop before so many USD are passed.")] = None,
@@ -47,12 +69,19 @@ def label(
         typer.Option("--home", help="Keep the project here, to review it with `labelwright start --home …`."),
     ] = None,
 ) -> None:
-    """Label a file with a language model: labelwright label reviews.csv --labels positive,negative --model NAME.
+    """Label a file with a language model, or images with a detector.
+
+    labelwright label reviews.csv --labels positive,negative --model NAME
+
+    labelwright label ./photos --detector yolo.yaml
 
     The key is read from $LABELWRIGHT_MODEL_API_KEY. Rows the model fails on stay in the output, without a label.
     """
     from labelwright.core.errors import Invalid
 
+    if detector is not None:
+        _label_images(path, detector, labels, ontology, form, out, home)
+        return
     url = url or os.environ.get("LABELWRIGHT_MODEL_URL", "")
     model = model or os.environ.get("LABELWRIGHT_MODEL", "")
     if not url or not model:
@@ -82,6 +111,63 @@ def label(
     if run.state != "done":
         typer.secho(f"The run {run.state}: {run.stop_reason}", fg="red", err=True)
         raise typer.Exit(1)
+
+
+def _label_images(
+    path: Path,
+    described: Path,
+    labels: str,
+    ontology: Path | None,
+    form: str,
+    out: Path | None,
+    home: Path | None,
+) -> None:
+    """Import images, let a detector look at them, and export what it saw as a zip."""
+    from labelwright.cli.commands.detectors import added_or_same, files_of
+    from labelwright.cli.commands.predict import detect
+    from labelwright.cli.commands.project import ontology_body
+    from labelwright.core.project import ProjectSettings
+    from labelwright.flows import export, ingest, setup
+
+    target = out or path.with_name(f"{path.stem}.labelled.zip")
+    with (
+        tempfile.TemporaryDirectory(prefix="labelwright-") as scratch,
+        workbench(home or Path(scratch)) as bench,
+    ):
+        actor = local_person(bench)
+        chosen = added_or_same(bench, actor, *files_of(described, None))
+        body = ontology_body(ontology, "", "") if ontology is not None else _asked(chosen.spec, labels)
+        project = setup.create_project(
+            bench, actor, path.stem, setup.parse_ontology(body), modality="image", settings=ProjectSettings(learn_every=0)
+        )  # fmt: skip
+        options = ingest.ImportOptions()
+        job = ingest.start_import_of_path(bench, actor, project.id, path, None, None, options)
+        job = follow(bench, job.id, f"Reading {path.name}")
+        if job.state != "done":
+            typer.secho(job.message, fg="red", err=True)
+            raise typer.Exit(1)
+        for problem in job.report["problems"][:10]:
+            typer.echo(f"  {problem['where']}: {problem['message']}", err=True)
+        run = detect(bench, actor, project.id, chosen, "", None)
+        wanted = export.ExportWanted(format=form, include="answered")
+        written = follow(bench, export.start_export(bench, actor, project.id, wanted).id, "Writing")
+        archive, _ = export.export_file(bench, actor, project.id, written.id)
+        shutil.copyfile(archive, target)
+    typer.echo(f"{run.done:,} images in {target}")
+    if home is not None:
+        typer.echo(f"Review them: labelwright start --home {home}", err=True)
+    if run.state != "done":
+        raise typer.Exit(1)
+
+
+def _asked(spec: "DetectorSpec", labels: str) -> dict[str, Any]:
+    """A question with these labels, or with all classes of a detector."""
+    named = [name.strip() for name in labels.split(",") if name.strip()] or [
+        name for number, name in sorted(spec.classes.items()) if number != spec.background
+    ]
+    if spec.task == "classify":
+        return {"questions": [{"kind": "choice", "name": "Label", "labels": named}]}
+    return {"questions": [{"kind": "region", "name": "Objects", "shapes": [spec.marks], "labels": named}]}
 
 
 def _project(

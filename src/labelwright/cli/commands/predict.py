@@ -15,6 +15,7 @@ from labelwright.core.predictor import Scoring
 
 if TYPE_CHECKING:
     from labelwright.core.access import Actor
+    from labelwright.core.detector import Detector
     from labelwright.core.predictor import Run
     from labelwright.core.price import Price
     from labelwright.core.project import Provider
@@ -277,7 +278,12 @@ def predict(
         actor = local_person(bench)
         found = find_project(bench, actor, project)
         if detector:
-            _detect(bench, actor, found.id, detector, question, None if everything else batch_size)
+            from labelwright.flows import detectors
+
+            chosen_detector = detectors.detector_named(bench, actor, detector)
+            images = None if everything else batch_size
+            if detect(bench, actor, found.id, chosen_detector, question, images).state != "done":
+                raise typer.Exit(1)
             return
         chosen = provider_named(bench, actor, provider)
         known = chosen.models or (chosen.capabilities.models if chosen.capabilities is not None else ())
@@ -325,14 +331,13 @@ def _say_ended(run: "Run") -> None:
         typer.echo(f"  the next batch starts when {run.next_batch.left:,} more are reviewed")
 
 
-def _detect(
-    bench: "Workbench", actor: "Actor", project_id: int, name: str, question: str, images: int | None
-) -> None:
-    """Run a detector and say what came of it."""
+def detect(
+    bench: "Workbench", actor: "Actor", project_id: int, chosen: "Detector", question: str, images: int | None
+) -> "Run":
+    """Run a detector and say what came of it; returns the run when it has ended."""
     from labelwright.flows import detectors
     from labelwright.flows import predict as runs
 
-    chosen = detectors.detector_named(bench, actor, name)
     run = detectors.start_run(bench, actor, project_id, chosen.id, question=question, images=images)
     follow(bench, job_of(bench, actor, project_id, run.id), f"{chosen.name} looks at {run.total:,} images")
     view = runs.view_run(bench, actor, project_id, run.id)
@@ -342,8 +347,7 @@ def _detect(
             f"{n:,} {kind}" for kind, n in sorted(view.left_out.items(), key=lambda each: -each[1])
         )
         typer.echo(f"  left out, since no label has their name: {named}")
-    if view.run.state != "done":
-        raise typer.Exit(1)
+    return view.run
 
 
 def job_of(bench: "Workbench", actor: "Actor", project_id: int, run_id: int) -> int:

@@ -66,7 +66,7 @@ def import_file(
     home: Home = None,
     database: Database = None,
 ) -> None:
-    """Import a file into a project. Importing the same file again changes nothing."""
+    """Import a file, folder, archive or bucket into a project. Importing the same again changes nothing."""
     from labelwright.flows import ingest
     from labelwright.formats import mapping as maps
     from labelwright.formats.registry import READERS, head

@@ -463,7 +463,7 @@ function layered({ drawn, active: { painted = null } }: Scene, hidden: ReadonlyS
     }
     return shape.kind === "mask" && !unseen && !hidden.has(id) ? [{ id, tiles: MaskTiles.fromMask(shape), colour, hatch }] : [];
   });
-  return placed || painted === null ? masks : [...masks, { id: "", tiles: painted.tiles, colour: painted.colour, hatch: "none" }];
+  return placed || painted === null ? masks : [...masks, { id: painted.id ?? "", tiles: painted.tiles, colour: painted.colour, hatch: "none" }];
 }
 
 /** Rectangles that share a point are drawn as one. */

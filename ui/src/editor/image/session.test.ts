@@ -258,6 +258,11 @@ describe("whole objects", () => {
     expect(e.regions.map((r) => r.label)).toEqual(["tree", "tree"]);
     expect(digits(e.state, e.given).map((l) => l.id)).toEqual(["car", "hand", "tree"]);
   });
+  it("another question that is focused takes the digits from a selection", () => {
+    const e = new TestEditor(regions(box(10, 10, 10, 10))).do({ type: "select-all" }, { type: "focus", question: "w" }, { type: "label", label: "rain" });
+    expect(slotOf(e.state.doc, "w").answer).toEqual({ kind: "choice", labels: ["rain"] });
+    expect(e.do({ type: "select-all" }, { type: "next-question", by: 1 }).state.selected).toEqual([]);
+  });
   it("key points keep a label whose skeleton they have", () => {
     const e = new TestEditor().do({ type: "label", label: "tree" }).tool("points").click(5, 5).do({ type: "finish" }, { type: "select-all" }, { type: "label", label: "hand" });
     expect(e.regions[0]?.label).toBe("tree");

@@ -143,11 +143,16 @@ function handle(state: State, event: Event, g: Given): State {
     case "undo":
     case "redo":
       return unsketched(state, event.type) ?? { ...stepForm(state, event, g), mode: IDLE };
-    case "focus":
+    case "focus": {
+      // A selection keeps the digits to itself: with another question, it is given up.
+      const other = selection(state, g).some(({ question }) => question.id !== event.question);
+      return stepForm(other ? { ...state, selected: [] } : state, event, g);
+    }
     case "next-question":
+      return stepForm({ ...state, selected: [] }, event, g);
     case "answer":
     case "open":
-      return stepForm(event.type === "next-question" ? { ...state, selected: [] } : state, event, g);
+      return stepForm(state, event, g);
   }
 }
 

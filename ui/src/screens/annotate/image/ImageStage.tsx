@@ -57,10 +57,17 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
   const [wheel, setWheel] = useState<WheelMode>(() => WHEEL_MODES.find((each) => each === localStorage.getItem(WHEEL)) ?? "auto");
   const { extent } = given;
 
+  /** Whether the whole image is shown: it goes on fitting when the window changes. */
+  const fitting = useRef(true);
   const move = useCallback((camera: Camera) => {
+    fitting.current = false;
     renderer.camera = camera;
     setZoomed(camera.scale);
   }, [renderer]);
+  const fit = useCallback(() => {
+    move(renderer.fitted());
+    fitting.current = true;
+  }, [move, renderer]);
   const zoom = useCallback((factor: number, at?: Point) => {
     const { view, camera } = renderer;
     move(zoomAt(camera, at ?? [view.width / 2, view.height / 2], factor, extent, view));
@@ -87,7 +94,7 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
       (shown) => {
         if (!here || !shown) return;
         drawn.current();
-        move(renderer.fitted());
+        fit();
         renderer.settle();
         drawn.current();
         setLoaded("shown");
@@ -95,13 +102,23 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
       (error: unknown) => { if (here) setLoaded({ why: error instanceof Error ? error.message : String(error) }); },
     );
     return () => { here = false; };
-  }, [renderer, project, turn, move, tries]);
+  }, [renderer, project, turn, fit, tries]);
 
   const shown = loaded === "shown";
+  useEffect(() => {
+    const element = host.current;
+    if (element === null) return;
+    const watcher = new ResizeObserver(() => {
+      renderer.resize();
+      if (shown && fitting.current) fit();
+    });
+    watcher.observe(element);
+    return () => { watcher.disconnect(); };
+  }, [renderer, shown, fit]);
   useLayoutEffect(() => { if (shown) draw(); }, [shown, draw, state, zoomed]);
 
   useImperativeHandle(ref, () => ({
-    fit: () => { move(renderer.fitted()); },
+    fit,
     zoom: (factor) => { zoom(factor); },
     show: (at) => { move(fitBounds(at, renderer.view, 4 * MARGIN)); },
     reveal: (at) => {
@@ -113,7 +130,7 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
     },
     centre: () => toImage(renderer.camera, [renderer.view.width / 2, renderer.view.height / 2]),
     scale: () => renderer.camera.scale,
-  }), [renderer, extent, move, zoom]);
+  }), [renderer, extent, fit, move, zoom]);
 
   const onScreen = useCallback((event: { clientX: number; clientY: number }): Point => {
     const box = host.current?.getBoundingClientRect();
@@ -252,7 +269,7 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
         <ActionIcon variant="default" size={28} aria-label={t("drawing.zoomOut")} title={`${t("drawing.zoomOut")} (${keyOf("zoom-out")})`} onClick={() => { zoom(0.8); }}>−</ActionIcon>
         <span className="lw-number lw-zoom" aria-live="off">{t("drawing.zoomLevel", { n: Math.round(zoomed * 100) })}</span>
         <ActionIcon variant="default" size={28} aria-label={t("drawing.zoomIn")} title={`${t("drawing.zoomIn")} (${keyOf("zoom-in")})`} onClick={() => { zoom(1.25); }}>+</ActionIcon>
-        <Button variant="default" size="compact-sm" onClick={() => { move(renderer.fitted()); }} rightSection={<kbd>{keyOf("fit")}</kbd>}>{t("drawing.fit")}</Button>
+        <Button variant="default" size="compact-sm" onClick={fit} rightSection={<kbd>{keyOf("fit")}</kbd>}>{t("drawing.fit")}</Button>
         <Button variant="default" size="compact-sm" onClick={() => { zoom(1 / renderer.camera.scale); }}>{t("drawing.actualSize")}</Button>
         <NativeSelect
           size="xs"
@@ -265,8 +282,9 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
             setWheel(chosen);
           }}
         />
+        <span className="lw-dim">{t("drawing.fill")}</span>
         <Slider
-          w={96}
+          w={80}
           size="sm"
           min={0}
           max={1}
@@ -277,8 +295,9 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
           onChange={setOpacity}
           onChangeEnd={(value) => { localStorage.setItem(OPACITY, String(value)); }}
         />
+        {painting && <span className="lw-dim">{t("drawing.brush")}</span>}
         {painting && (
-          <Slider w={96} size="sm" min={1} max={200} step={1} label={(value) => `${String(value)} px`} thumbLabel={t("drawing.brushSize")} value={Math.round(brush)} onChange={(radius) => { dispatch({ type: "brush", radius }); }} />
+          <Slider w={80} size="sm" min={1} max={200} step={1} label={(value) => `${String(value)} px`} thumbLabel={t("drawing.brushSize")} value={Math.round(brush)} onChange={(radius) => { dispatch({ type: "brush", radius }); }} />
         )}
         <span className="lw-number lw-at" aria-hidden>{inside && state.pointer !== null ? t("drawing.at", { x: Math.floor(state.pointer[0]), y: Math.floor(state.pointer[1]) }) : ""}</span>
       </div>

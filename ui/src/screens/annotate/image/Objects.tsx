@@ -99,17 +99,21 @@ const Row = memo(
           <span className="lw-grow lw-cut lw-dim">{t(`drawing.kind.${region.shape.kind}`)}{lacks && ` · ${t("drawing.incomplete")}`}</span>
           {suggested ? <Confidence value={region.score ?? null} /> : <span className="lw-dim">✓</span>}
         </UnstyledButton>
-        <Small label={t("drawing.zoomTo", { name })} press={() => { zoom(region.id); }}>⌖</Small>
-        <Small label={t(hidden ? "drawing.show" : "drawing.hide", { name })} on={hidden} press={() => { dispatch({ type: "hide", regions: [region.id], on: !hidden }); }}>{hidden ? "◌" : "◉"}</Small>
-        <Small label={t(locked ? "drawing.unlock" : "drawing.lock", { name })} on={locked} press={() => { dispatch({ type: "lock", regions: [region.id], on: !locked }); }}>{locked ? "▣" : "▢"}</Small>
+        <Small label={t("drawing.zoomTo", { name })} press={() => { zoom(region.id); }} icon="M10 3v4M10 13v4M3 10h4M13 10h4M10 6a4 4 0 110 8 4 4 0 010-8z" />
+        <Small label={t(hidden ? "drawing.show" : "drawing.hide", { name })} on={hidden} press={() => { dispatch({ type: "hide", regions: [region.id], on: !hidden }); }} icon={hidden ? "M2 10c4-6 12-6 16 0-4 6-12 6-16 0zM3 17L17 3" : "M2 10c4-6 12-6 16 0-4 6-12 6-16 0zM10 8a2 2 0 110 4 2 2 0 010-4z"} />
+        <Small label={t(locked ? "drawing.unlock" : "drawing.lock", { name })} on={locked} press={() => { dispatch({ type: "lock", regions: [region.id], on: !locked }); }} icon={locked ? "M4 9h12v8H4zM7 9V6a3 3 0 016 0v3" : "M4 9h12v8H4zM7 9V6a3 3 0 016-1"} />
       </li>
     );
   },
   (a, b) => a.found.region === b.found.region && a.found.suggested === b.found.suggested && a.on === b.on && a.hidden === b.hidden && a.locked === b.locked && a.zoom === b.zoom,
 );
 
-function Small({ label, press, on, children }: { label: string; press: () => void; on?: boolean; children: string }) {
-  return <UnstyledButton className="lw-small" aria-label={label} title={label} {...(on === undefined ? {} : { "aria-pressed": on })} onClick={press}>{children}</UnstyledButton>;
+function Small({ label, press, on, icon }: { label: string; press: () => void; on?: boolean; icon: string }) {
+  return (
+    <UnstyledButton className="lw-small" aria-label={label} title={label} {...(on === undefined ? {} : { "aria-pressed": on })} onClick={press}>
+      <svg viewBox="0 0 20 20" aria-hidden><path d={icon} /></svg>
+    </UnstyledButton>
+  );
 }
 
 /** "Car, box, model, 41 percent". */

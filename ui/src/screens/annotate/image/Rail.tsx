@@ -20,7 +20,7 @@ const ICONS: Readonly<Record<Tool, string>> = {
   rotated_box: "M10 2l8 7-8 9-8-7z",
   polygon: "M4 7l7-4 6 6-4 8-8-2z",
   polyline: "M3 15l5-8 4 6 5-10",
-  points: "M5 5h.01M15 6h.01M10 11h.01M6 16h.01M14 15h.01",
+  points: "M4 4h2v2H4zM14 5h2v2h-2zM9 10h2v2H9zM5 15h2v2H5zM14 14h2v2h-2z",
   mask: "M16 3l-7 8M7 11c3 0 3 3 2 4-1 2-4 2-6 2 1-1 1-2 1-3 0-2 1-3 3-3z",
   eraser: "M8 16h9M4 13l7-8 5 4-6 7H7z",
 };
@@ -32,7 +32,7 @@ export const Rail = memo(function Rail({ tools, tool, cutting, choose, cut }: Pr
       {tools.map((each) => (
         <button key={each} type="button" className={each === tool ? "lw-on" : ""} aria-pressed={each === tool} title={t(`drawing.tool.${each}`)} aria-label={t(`drawing.tool.${each}`)} onClick={() => { choose(each); }}>
           <svg viewBox="0 0 20 20" aria-hidden><path d={ICONS[each]} /></svg>
-          <kbd aria-hidden>{keyOf(`tool-${each}`)}</kbd>
+          <kbd aria-hidden>{keyOf(`tool-${each}`).replace("shift+", "⇧")}</kbd>
         </button>
       ))}
       {cuts && (
