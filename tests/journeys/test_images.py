@@ -29,7 +29,9 @@ STREET = Ontology(
             ),
         ),
         ChoiceQuestion(
-            id="weather", name="Weather", labels=(Label(id="sun", name="Sunny"), Label(id="rain", name="Rainy"))
+            id="weather",
+            name="Weather",
+            labels=(Label(id="sun", name="Sunny"), Label(id="rain", name="Rainy")),
         ),
     )
 )
@@ -181,7 +183,9 @@ def test_a_box_and_a_choice_are_answered_with_keys_alone_and_suggestions_walked(
         Region(id="m2", label="road", shape=Box(x=200, y=200, width=90, height=50), score=0.3),
     )
     with house.bench() as bench:
-        answers = Answers.of({"things": RegionAnswer(regions=suggested), "weather": ChoiceAnswer(labels=("sun",))})
+        answers = Answers.of(
+            {"things": RegionAnswer(regions=suggested), "weather": ChoiceAnswer(labels=("sun",))}
+        )
         factories.predict(bench, project, ids[1], 0.3, answers)
     page.goto(f"{house.address}/projects/{project.id}/label")
     page.locator(".lw-canvas[aria-busy=false]").wait_for()
