@@ -83,7 +83,7 @@ def add_images(bench: Workbench, project: Project, n: int, size: Size = (64, 48)
                 "thumbnail": made.thumbnail,
                 "tiles": made.tiles,
             }
-            pictures.add(tx, [(sha256, made.picture, names)], bench.now())
+            pictures.add(tx, sha256, made.picture, names, bench.now())
             row = {
                 "project_id": project.id, "modality": "image", "sha256": sha256, "size": len(file.getvalue()),
                 "external_id": f"photo-{i}.png", "status": "new", "open": True, "order_key": float(i), "shuffle": 0.0,

@@ -73,7 +73,7 @@ def add_images(bench: Workbench, project: Project, images: Sequence[NDArray[np.u
             tx.execute(t.asset_content.insert().values(asset_id=key[0], text="", metadata={}))
             picture = Picture(width=size[0], height=size[1], format="png")
             files = {"display": sha256, "preview": sha256, "thumbnail": sha256, "tiles": None}
-            pictures.add(tx, [(sha256, picture, files)], bench.now())
+            pictures.add(tx, sha256, picture, files, bench.now())
             assets.count(tx, project.id, {"new": 1})
             ids.append(int(key[0]))
     return ids

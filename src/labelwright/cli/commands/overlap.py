@@ -8,7 +8,8 @@ import typer
 from labelwright.cli.common import Database, Home, ProjectName, find_project, local_person, workbench
 
 if TYPE_CHECKING:
-    from labelwright.flows.overlap import Between, LabelOverlap, QuestionOverlap
+    from labelwright.flows.overlap import LabelOverlap, QuestionOverlap
+    from labelwright.store.overlap import Between
 
 
 class Against(StrEnum):
