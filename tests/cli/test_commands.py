@@ -145,3 +145,27 @@ def test_trust_says_what_is_known_accepts_on_demand_and_takes_back(tmp_path: Pat
     with zipfile.ZipFile(tmp_path / "t.zip") as files:
         assert json.loads(files.read("manifest.json"))["answered_by"] == {"model, accepted": 40}
     assert "40 answers put back" in run("trust", "reviews", "--revert", home=home).stdout
+
+
+def test_an_image_project_from_ready_questions_on_the_command_line(tmp_path: Path) -> None:
+    from PIL import Image
+
+    home = tmp_path / "home"
+    assert "boxes " in run("project", "starters", home=home).stdout
+    questions = tmp_path / "questions.yaml"
+    questions.write_text(run("project", "starters", "keypoints", home=home).stdout, encoding="utf-8")
+    # What is printed can be read again.
+    run("project", "create", "People", "--ontology", str(questions), home=home)
+    run("project", "create", "Cars", "--regions", "Car,Bus", "--shapes", "polygon", home=home)
+    shown = json.loads(run("project", "show", "Cars", home=home).stdout)
+    assert (shown["project"]["modality"], shown["ontology"]["questions"][0]["shapes"]) == (
+        "image",
+        ["polygon"],
+    )
+    refused = run("project", "create", "X", "--entities", "a", "--modality", "image", home=home, ok=False)
+    assert "span cannot be asked of image" in refused.stderr
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (32, 24), (200, 30, 30)).save(photos / "a.jpg")
+    (photos / "b.jpg").write_bytes(b"no image")
+    assert "1 new, 0 same, 0 changed, 1 bad" in run("import", "Cars", str(photos), home=home).stdout

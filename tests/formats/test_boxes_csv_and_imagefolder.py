@@ -177,7 +177,7 @@ print(json.dumps([rows, features["objects"]["category"].feature.names, features[
 
 def test_datasets_reads_our_image_folder_without_a_network(tmp_path: Path) -> None:
     pytest.importorskip("datasets")
-    split = {"metadata": {"split": "val"}}
+    split: dict[str, Any] = {"metadata": {"split": "val"}}
     rows = [
         shown(1, SAID),
         shown(2, marked(), name="sub/b.png"),

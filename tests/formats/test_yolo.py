@@ -15,7 +15,7 @@ from labelwright.core.errors import Invalid
 from labelwright.core.geometry import bounds, corners
 from labelwright.core.ontology import Label, Ontology, RegionQuestion
 from labelwright.core.shape import Box, Points, Polygon, Polyline, RotatedBox, Shape
-from labelwright.formats import yolo
+from labelwright.formats import yolo_out
 from labelwright.formats.registry import image_questions, sniff_images
 from tests.formats.image_made import (
     FACE,
@@ -364,7 +364,7 @@ def test_lines_are_no_areas_and_are_told(tmp_path: Path) -> None:
 
 
 def test_left_and_right_are_swapped_by_their_names() -> None:
-    assert yolo.flip_idx(("nose", "left_eye", "right_eye", "L-Hand", "R-Hand", "left foot")) == [
+    assert yolo_out.flip_idx(("nose", "left_eye", "right_eye", "L-Hand", "R-Hand", "left foot")) == [
         0,
         2,
         1,

@@ -9,7 +9,9 @@ from tests.detectors import made
 from tests.journeys.conftest import Served, Watched, axe
 
 
-def test_a_detector_is_added_run_and_says_what_it_left_out(page: Page, served: Served, tmp_path: Path) -> None:
+def test_a_detector_is_added_run_and_says_what_it_left_out(
+    page: Page, served: Served, tmp_path: Path
+) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
     for n, red in enumerate((240, 10, 200)):

@@ -29,7 +29,9 @@ STREET = Ontology(
             ),
         ),
         ChoiceQuestion(
-            id="weather", name="Weather", labels=(Label(id="sun", name="Sunny"), Label(id="rain", name="Rainy"))
+            id="weather",
+            name="Weather",
+            labels=(Label(id="sun", name="Sunny"), Label(id="rain", name="Rainy")),
         ),
     )
 )
@@ -175,13 +177,16 @@ def test_boxes_polygons_and_masks_are_drawn_with_the_mouse_and_stored_as_drawn(
 def test_a_box_and_a_choice_are_answered_with_keys_alone_and_suggestions_walked(
     house: House, page: Any
 ) -> None:
-    project, ids = house.add_images({"a.png": png(1), "b.png": png(2)}, STREET)
+    project, ids = house.add_images({"a.png": png(1), "b.png": png(2), "c.png": png(3)}, STREET)
+    page.route(f"**/assets/{ids[2]}/image", lambda route: route.fulfill(status=200, body=b"no image"))
     suggested = (
         Region(id="m1", label="tree", shape=Box(x=10, y=10, width=40, height=30), score=0.9),
         Region(id="m2", label="road", shape=Box(x=200, y=200, width=90, height=50), score=0.3),
     )
     with house.bench() as bench:
-        answers = Answers.of({"things": RegionAnswer(regions=suggested), "weather": ChoiceAnswer(labels=("sun",))})
+        answers = Answers.of(
+            {"things": RegionAnswer(regions=suggested), "weather": ChoiceAnswer(labels=("sun",))}
+        )
         factories.predict(bench, project, ids[1], 0.3, answers)
     page.goto(f"{house.address}/projects/{project.id}/label")
     page.locator(".lw-canvas[aria-busy=false]").wait_for()
@@ -210,8 +215,17 @@ def test_a_box_and_a_choice_are_answered_with_keys_alone_and_suggestions_walked(
     page.keyboard.press("x")
     objects(page, 1)
     page.keyboard.press("Enter")
+    # An image that cannot be shown is not answered by mistake; there is a way on.
+    page.get_by_role("alert").get_by_text("This image cannot be shown").wait_for()
+    assert axe(page) == []
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").get_by_text("The image is not here yet").wait_for()
+    page.keyboard.press("i")
+    page.get_by_role("textbox", name="Reason").wait_for()
+    page.keyboard.press("Enter")
     page.get_by_text("Nothing to label right now").wait_for()
     page.locator(".lw-sync", has_text="Saved").wait_for()
+    assert house.submissions([ids[2]]) == 0
     (road,) = regions_of(house, ids[1]).values()
     assert (road.label, road.shape, road.score) == ("road", Box(x=201, y=200, width=90, height=50), None)
 

@@ -158,7 +158,7 @@ def test_reading_changes_nothing(running: Running) -> None:
         ("POST", "/projects/1/annotations/%00/take-back", b""),
         ("POST", "/uploads?name=%00", b"text"),
         ("POST", "/projects/1/release", b"{}"),
-        ("POST", "/projects/1/bulk", b'{"action": "gold", "asset_ids": [%d]}' % BEYOND),
+        ("POST", "/projects/1/bulk", f'{{"action": "gold", "asset_ids": [{BEYOND}]}}'.encode()),
         ("POST", "/projects/1/bulk", b'{"action": "gold", "asset_ids": []}'),
         ("POST", "/projects/1/bulk", b'{"action": "drop", "asset_ids": [1]}'),
         ("POST", "/projects/1/release", b'{"asset_ids": ["a"]}'),

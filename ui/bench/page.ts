@@ -203,11 +203,9 @@ async function measured(frames: number, each: (n: number, engine: Engine) => voi
   const counters = (): Record<string, number> => (now instanceof Ours ? Object.fromEntries(Object.entries(now.renderer.counters).filter(([, value]) => typeof value === "number")) as Record<string, number> : {});
   await rest(300);
   const before = counters();
-  const first = now.jsMs.length;
   now.jsMs.length = 0;
   const between: number[] = [];
   let last = await nextFrame();
-  void first;
   for (let n = 0; n < frames; n += 1) {
     each(n, now);
     const at = await nextFrame();

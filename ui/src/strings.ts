@@ -8,11 +8,12 @@ import { common } from "./strings/common";
 import { detectors } from "./strings/detectors";
 import { drawing } from "./strings/drawing";
 import { bulk, images, instead as ofImages } from "./strings/images";
+import { overlap } from "./strings/overlap";
 import { safety } from "./strings/safety";
 import { screens } from "./strings/screens";
 import { trust } from "./strings/trust";
 
-export const strings = { common, annotate, bulk, drawing, images, ...safety, ...detectors, ...screens, ...compare, trust } as const;
+export const strings = { common, annotate, bulk, drawing, images, ...safety, ...detectors, ...screens, ...compare, trust, overlap } as const;
 
 type Plural = { readonly one: string; readonly other: string };
 type Paths<T, P extends string = ""> = {

@@ -70,6 +70,26 @@ def conform(
     return problems
 
 
+def remarks(ontology: Ontology, answers: Answers) -> list[Problem]:
+    """What is worth a second look although it may be stored: answers that contradict one another.
+
+    Problems:
+        count_differs: A number that should be that of some regions (`ScalarQuestion.count_of`) is another one.
+    """
+    found: list[Problem] = []
+    for question in ontology.active_questions:
+        wanted = question.count_of if isinstance(question, ScalarQuestion) else None
+        given = answers.get(question.id)
+        marked = answers.get(wanted.question) if wanted is not None else None
+        if wanted is None or not isinstance(given, ScalarAnswer) or not isinstance(marked, RegionAnswer):
+            continue
+        n = sum(not wanted.labels or region.label in wanted.labels for region in marked.regions)
+        if given.value != n:
+            message = f"{question.name!r} says {given.value:g}, {n} {'is' if n == 1 else 'are'} marked"
+            found.append(Problem(where=question.id, code="count_differs", message=message))
+    return found
+
+
 def is_asked(question: Question, answers: Answers) -> bool:
     """Whether the question applies, given the answers so far."""
     if question.depends_on is None:

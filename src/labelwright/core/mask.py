@@ -276,8 +276,10 @@ def _ring(ring: tuple[Point, ...], width: int, height: int) -> Rle:
     if len(ring) < 3:
         return _empty(width, height)
     reach = 4.0 * max(width, height)
-    points = np.clip(np.array(ring, dtype=float), -reach, reach)
-    return cast(Rle, coco.frPyObjects([points.ravel().tolist()], height, width)[0])
+    flat = [coordinate for point in ring for coordinate in point]
+    if min(flat) < -reach or max(flat) > reach:
+        flat = [min(max(coordinate, -reach), reach) for coordinate in flat]
+    return cast(Rle, coco.frPyObjects([flat], height, width)[0])
 
 
 def _merged(found: list[Rle], width: int, height: int) -> Rle:

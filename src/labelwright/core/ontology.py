@@ -248,6 +248,13 @@ class ChoiceQuestion(LabelledQuestion):
         return ("any", "most") if self.multiple else ("mean", "most", "surest")
 
 
+class CountOf(Value):
+    """What a number counts: the regions of a question, of these labels or, without any, of all."""
+
+    question: Id
+    labels: tuple[Id, ...] = ()
+
+
 class ScalarQuestion(QuestionBase):
     """Give a number or a yes / no: a rating, a count, a measure.
 
@@ -256,6 +263,7 @@ class ScalarQuestion(QuestionBase):
         minimum: Smallest allowed value, inclusive; None for no bound.
         maximum: Largest allowed value, inclusive.
         unit: What the number counts, such as `stars`.
+        count_of: Regions whose number it should be; another number is remarked on, and not refused.
     """
 
     kind: Literal["scalar"] = "scalar"
@@ -263,6 +271,13 @@ class ScalarQuestion(QuestionBase):
     minimum: float | None = Field(default=None, allow_inf_nan=False)
     maximum: float | None = Field(default=None, allow_inf_nan=False)
     unit: str = Field(default="", max_length=40)
+    count_of: CountOf | None = None
+
+    @model_validator(mode="after")
+    def _counts_are_whole(self) -> Self:
+        if self.count_of is not None and self.type != "integer":
+            raise ValueError(f"question {self.id!r}: only a whole number can count regions")
+        return self
 
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> Self:
@@ -382,6 +397,14 @@ class Ontology(Value):
                     )
                 if any(other.label(label) is None for label in question.depends_on.labels):
                     raise ValueError(f"question {question.id!r} depends on an unknown label of {other.id!r}")
+            if isinstance(question, ScalarQuestion) and question.count_of is not None:
+                marks = by_id.get(question.count_of.question)
+                if not isinstance(marks, RegionQuestion) or (marks.retired and not question.retired):
+                    raise ValueError(
+                        f"question {question.id!r} counts {question.count_of.question!r}, which marks no regions"
+                    )
+                if any(marks.label(label) is None for label in question.count_of.labels):
+                    raise ValueError(f"question {question.id!r} counts an unknown label of {marks.id!r}")
             if isinstance(question, RelationQuestion):
                 self._check_ends(question, by_id, ids[:position])
         return self

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -270,7 +271,10 @@ def outline(
     parts: _Polygon = []
     for contour in sorted(found, key=cv2.contourArea, reverse=True):
         ring = cv2.approxPolyDP(contour, smooth_px, closed=True)[:, 0, :]
-        if cv2.contourArea(contour) >= least_px2 and len(ring) >= 3:
+        # Smoothing a thin neck away may make the outline cross itself.
+        if len(ring) >= 3 and not shapely.Polygon(ring).is_valid:
+            ring = cv2.approxPolyDP(contour, 0.5, closed=True)[:, 0, :]
+        if cv2.contourArea(contour) >= least_px2 and len(ring) >= 3 and shapely.Polygon(ring).is_valid:
             parts.append([[[scale * (float(x) + 0.5), scale * (float(y) + 0.5)] for x, y in ring]])
     return parts
 

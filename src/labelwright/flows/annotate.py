@@ -13,7 +13,7 @@ from labelwright.core.annotation import ActiveTime, Annotation, Draft, Skip
 from labelwright.core.answer import Answers
 from labelwright.core.asset import Asset, Status
 from labelwright.core.compare import changed_questions, is_right
-from labelwright.core.conform import conform
+from labelwright.core.conform import conform, remarks
 from labelwright.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from labelwright.core.problem import Problem
 from labelwright.core.project import Project
@@ -43,7 +43,7 @@ class Receipt(Value):
 
     Attributes:
         outcome: `stored`; `repeated` for one that was stored before; `extra_opinion` when others had finished the asset.
-        problems: What no longer fits the current ontology; the work is kept all the same.
+        problems: What no longer fits the current ontology, and what is worth a second look; the work is kept all the same.
     """
 
     annotation: Annotation
@@ -132,6 +132,7 @@ def submit(workbench: Workbench, actor: Actor, project_id: int, asset_id: int, s
         if sent.ontology_version != project.ontology_version:
             current = guard.ontology(tx, project_id, project.ontology_version)
             problems = conform(current, sent.answers, asset.extent)
+        problems += remarks(ontology, sent.answers)
         return Receipt(
             annotation=annotation,
             status=stage,

@@ -57,9 +57,7 @@ class Arrival:
         """Every blob of an image."""
         if self.made is None:
             return ()
-        made = self.made
-        found = (self.sha256, made.display, made.preview, made.thumbnail, made.tiles)
-        return tuple({each for each in found if each})
+        return tuple({each for each in (self.sha256, *self.made.files.values()) if each})
 
 
 class Quarantined(Problem):

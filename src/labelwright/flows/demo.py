@@ -161,7 +161,9 @@ def make_demo(
         if demo_.name not in known:
             project = setup.create_project(
                 workbench, actor, demo_.name, setup.parse_ontology(demo_.questions), modality=demo_.modality,
-                description=demo_.description, settings=SETTINGS,
+                description=demo_.description,
+                # Nothing local learns from images.
+                settings=SETTINGS if demo_.modality == "text" else ProjectSettings(learn_every=0, private=True),
             )  # fmt: skip
             demo_.fill(workbench, actor, project)
             known[demo_.name] = project
@@ -212,11 +214,13 @@ def _import_notes(workbench: Workbench, actor: Actor, project: Project) -> None:
 def _import_fruit(workbench: Workbench, actor: Actor, project: Project) -> None:
     from labelwright.demo import fruit
 
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(4) as threads:
+    with tempfile.TemporaryDirectory() as parent, ThreadPoolExecutor(4) as threads:
+        folder = Path(parent) / "fruit"
+        folder.mkdir()
 
         def drawn(n: int) -> str:
             scene = fruit.scene(n)
-            scene.image.save(Path(folder) / scene.name, quality=90)
+            scene.image.save(folder / scene.name, quality=90)
             found = fruit.detect(scene.image)
             row: dict[str, Any] = {
                 "format": FORMAT, "external_id": scene.name, "image": {"file": scene.name},
@@ -230,8 +234,8 @@ def _import_fruit(workbench: Workbench, actor: Actor, project: Project) -> None:
             return json.dumps(row)
 
         lines = list(threads.map(drawn, range(fruit.SCENES)))
-        (Path(folder) / "assets.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        _import(workbench, actor, project, Path(folder), "labelwright", None)
+        (folder / "assets.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        _import(workbench, actor, project, folder, "labelwright", None)
 
 
 def _fruit_answers(pieces: Sequence["Piece"], *, scored: bool) -> dict[str, Any]:

@@ -234,16 +234,11 @@ def _insert(
     seed = projects.learning(tx, project.id).seed
     stage = status(Facts(people_wanted=project.settings.people_per_asset))
     rows, contents, with_opinions, flagged = [], [], [], 0
-    for each in fresh:
-        if each.made is not None:
-            made = each.made
-            shown = {
-                "display": made.display,
-                "preview": made.preview,
-                "thumbnail": made.thumbnail,
-                "tiles": made.tiles,
-            }
-            pictures.add(tx, each.sha256, made.picture, shown, now)
+    pictures.add_many(
+        tx,
+        ((each.sha256, each.made.picture, each.made.files) for each in fresh if each.made is not None),
+        now,
+    )
     for asset_id, each in zip(store.new_asset_ids(tx, len(fresh)), fresh, strict=True):
         row = each.row
         shuffle = shuffle_key(asset_id, seed)

@@ -120,7 +120,7 @@ def read(files: Files, name: str) -> Iterator[Incoming | Problem]:
             message = f"columns {', '.join(map(excerpt, columns.unused[:8]))} are not read"
             yield Problem(where=table[:300], code="unused_column", message=message)
         rows: dict[str, list[tuple[str, dict[str, Any]]]] = {}
-        n, relative = 0, True
+        n, relative, fractions = 0, "by" not in columns.of, False  # our own are in pixels
         for where, row in _rows(files, table, has_header):
             if isinstance(row, Problem):
                 yield row
@@ -136,10 +136,11 @@ def read(files: Files, name: str) -> Iterator[Incoming | Problem]:
                 )
             rows.setdefault(named, []).append((where, row))
             edges = _edges(row, columns)
-            # Shares of the image when nothing in the whole table is larger than 1.
-            relative = relative and (edges is None or max(map(abs, edges), default=0.0) <= 1.0)
+            # Shares of the image when nothing in the whole table is larger than 1, and something is between 0 and 1.
+            relative = relative and (edges is None or max(map(abs, edges)) <= 1.0)
+            fractions = fractions or (edges is not None and any(0 < each < 1 for each in edges))
         for named, group in rows.items():
-            for found in _image(files, table, named, group, columns, images, relative):
+            for found in _image(files, table, named, group, columns, images, relative and fractions):
                 if isinstance(found, Incoming) and found.image is not None:
                     used.add(found.image)
                 yield found

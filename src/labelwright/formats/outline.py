@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from labelwright.core.geometry import vertices
 from labelwright.core.mask import outline
@@ -19,6 +20,9 @@ from labelwright.core.shape import Box, Mask, Point, Polygon, RotatedBox, Shape
 Ring = tuple[Point, ...]
 Parts = tuple[tuple[Ring, ...], ...]
 """As in `core.shape.Polygon`: per part the outline, then its holes."""
+
+MAX_RINGS = 2_000
+"""A ring that falls into more is left whole: which lies in which takes the square of their number in the worst case."""
 
 
 def parts_of(shape: Shape) -> Parts:
@@ -58,23 +62,51 @@ def one_ring(parts: Parts) -> Ring:
         for i, ring in enumerate(part)
         if len(ring) >= 3
     ]
-    if not rings:
-        return ()
-    whole, *rest = rings
-    while rest:
-        # The nearest one first, so that bridges stay short and rarely cross others.
-        found = [_nearest(whole, ring) for ring in rest]
-        best = min(range(len(rest)), key=lambda i: found[i][0])
-        _, a, b = found[best]
-        ring = rest.pop(best)
-        whole = np.concatenate([whole[: a + 1], ring[b:], ring[: b + 1], whole[a:]])
+    if len(rings) < 2:
+        return tuple((float(x), float(y)) for ring in rings for x, y in ring)
+    bridges = _bridges(rings)
+    whole: list[NDArray[Any]] = []
+    # A step is a point, or a ring with the corner at which it is entered.
+    steps: list[tuple[int, int, bool]] = [(0, 0, True)]
+    while steps:
+        r, at, is_ring = steps.pop()
+        if not is_ring:
+            whole.append(rings[r][at])
+            continue
+        walk: list[tuple[int, int, bool]] = []
+        for k in range(len(rings[r])):
+            corner = (at + k) % len(rings[r])
+            walk.append((r, corner, False))
+            for child, entry in bridges.get((r, corner), ()):
+                walk += [(child, entry, True), (child, entry, False), (r, corner, False)]
+        steps += reversed(walk)
     return tuple((float(x), float(y)) for x, y in whole)
 
 
-def _nearest(one: NDArray[Any], other: NDArray[Any]) -> tuple[float, int, int]:
-    far = ((one[:, None, :] - other[None, :, :]) ** 2).sum(axis=2)
-    a, b = np.unravel_index(int(far.argmin()), far.shape)
-    return float(far[a, b]), int(a), int(b)
+def _bridges(rings: list[NDArray[Any]]) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    """(ring, corner) -> (ring, corner) of the rings that hang there: the shortest tree over all rings.
+
+    Source: Prim 1957, with the corners of the ring added last in a k-d tree.
+    """
+    points = np.concatenate(rings)
+    owner = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+    first = np.searchsorted(owner, np.arange(len(rings)))
+    far = np.full(len(points), np.inf)
+    link = np.zeros((len(points), 2), dtype=np.int64)
+    waiting = owner != 0
+    found: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    last = 0
+    while waiting.any():
+        rest = np.flatnonzero(waiting)
+        distance, corner = cKDTree(rings[last]).query(points[rest])
+        nearer = distance < far[rest]
+        far[rest[nearer]] = distance[nearer]
+        link[rest[nearer]] = np.stack([np.full(nearer.sum(), last), corner[nearer]], axis=1)
+        best = int(rest[far[rest].argmin()])
+        last = int(owner[best])
+        waiting &= owner != last
+        found.setdefault((int(link[best, 0]), int(link[best, 1])), []).append((last, best - int(first[last])))
+    return found
 
 
 def parts_of_ring(ring: Ring) -> Parts:
@@ -97,7 +129,7 @@ def parts_of_ring(ring: Ring) -> Parts:
         for left in way[back + 1 :]:
             del at[left]
         del way[back + 1 :]
-    return nest(rings)
+    return nest(rings) if len(rings) <= MAX_RINGS else ((ring,),)
 
 
 def nest(rings: Sequence[Ring]) -> Parts:
@@ -105,11 +137,13 @@ def nest(rings: Sequence[Ring]) -> Parts:
     if len(rings) <= 1:
         return tuple((ring,) for ring in rings)
     areas = [shapely.make_valid(shapely.Polygon(ring)) for ring in rings]
-    order = sorted(range(len(rings)), key=lambda i: -abs(signed_area(rings[i])))
-    around: dict[int, list[int]] = {}
-    for place, i in enumerate(order):
-        inside = areas[i].representative_point()
-        around[i] = [j for j in order[:place] if areas[j].contains(inside)]
+    size = [abs(signed_area(ring)) for ring in rings]
+    order = sorted(range(len(rings)), key=lambda i: -size[i])
+    inner, outer = shapely.STRtree(areas).query([each.representative_point() for each in areas], "within")
+    around: dict[int, list[int]] = {i: [] for i in order}
+    for i, j in sorted(zip(inner.tolist(), outer.tolist(), strict=True), key=lambda pair: -size[pair[1]]):
+        if size[j] > size[i]:
+            around[i].append(j)
     parts: dict[int, list[Ring]] = {i: [rings[i]] for i in order if len(around[i]) % 2 == 0}
     for i in order:
         if i not in parts:

@@ -25,6 +25,7 @@ from labelwright.formats import (
     coco_panoptic,
     conll,
     cvat,
+    cvat_out,
     edge,
     imagefolder,
     label_studio,
@@ -40,6 +41,7 @@ from labelwright.formats import (
     texts,
     voc,
     yolo,
+    yolo_out,
 )
 
 
@@ -290,12 +292,12 @@ _WRITE: dict[str, output.Write] = {
     "coco_panoptic": coco_panoptic.write,
     "semantic_masks": masks.write_semantic,
     "instance_masks": masks.write_instances,
-    "yolo": yolo.write_detect,
-    "yolo_segment": yolo.write_segment,
-    "yolo_pose": yolo.write_pose,
-    "yolo_obb": yolo.write_obb,
+    "yolo": yolo_out.write_detect,
+    "yolo_segment": yolo_out.write_segment,
+    "yolo_pose": yolo_out.write_pose,
+    "yolo_obb": yolo_out.write_obb,
     "voc": voc.write,
-    "cvat": cvat.write,
+    "cvat": cvat_out.write,
     "labelme": labelme.write,
     "boxes_csv": boxes_csv.write,
     "imagefolder": imagefolder.write,

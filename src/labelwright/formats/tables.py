@@ -110,13 +110,13 @@ def write_csv(rows: Iterable[Outgoing], to: Exporting) -> Written:
                 cells.append(_cell(question, row.chosen.get(question.id) if row.chosen else None, joined))
                 cells.append(sure.value if sure is not None and sure.value is not None else "")
             cells.append(json.dumps(row.asset.metadata, ensure_ascii=False) if row.asset.metadata else "")
-            guarded = [guarded(cell) for cell in cells]
-            if guarded != cells:
+            safe = [guarded(cell) for cell in cells]
+            if safe != cells:
                 losses.add(
                     row.asset, "formula_guard", "a cell that begins like a formula got a leading apostrophe"
                 )
             losses.of_chosen(row, ontology)
-            writer.writerow(guarded)
+            writer.writerow(safe)
             n += 1
     losses.note("history", "gold, who annotated when, and answers that were not chosen are not held")
     return Written(n)

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from labelwright.core.asset import Picture
 from labelwright.core.errors import Invalid, NotFound
 from labelwright.core.shape import Size
-from labelwright.media.blobs import Blobs
+from labelwright.media.blobs import LEFT_BEHIND_S, Blobs
 
 MAX_PIXELS = 400_000_000
 TILE_ABOVE = 50_000_000
@@ -38,6 +38,8 @@ PATIENCE_S = 45.0
 S_PER_PIXEL = 1e-6
 RETIRE_AFTER = 2_000
 """Files a child decodes before it is replaced, so that what a decoder leaks does not add up."""
+RETIRE_AFTER_S = LEFT_BEHIND_S / 2
+"""Its folder must not be taken for what a dead process left behind."""
 CACHE_BYTES = 256 << 20
 DECODER = Path(__file__).with_name("decoder.py")
 
@@ -62,6 +64,13 @@ class Made:
     preview: str
     thumbnail: str
     tiles: str | None = None
+
+    @property
+    def files(self) -> dict[str, str | None]:
+        """The blobs by name."""
+        return {
+            "display": self.display, "preview": self.preview, "thumbnail": self.thumbnail, "tiles": self.tiles,
+        }  # fmt: skip
 
 
 class BadImage(Invalid):
@@ -248,13 +257,12 @@ class Pictures:
         """A child for one file; its folder is empty before and after."""
         child = self._idle.get()
         try:
-            if child is None or not child.is_alive() or child.answered >= RETIRE_AFTER:
+            if child is None or not child.is_alive() or child.is_worn():
                 self._retire(child)
                 child = None
                 child = _Child(self._blobs.folder)
                 with self._lock:
                     self._living.add(child)
-            child.folder.mkdir(exist_ok=True)  # another process may have taken it for a leftover
             yield child
         finally:
             if child is not None and child.broken:
@@ -287,11 +295,14 @@ class _Child:
         self._in, self._out = self._process.stdin, self._process.stdout
         self._pending = b""
         self.pid = self._process.pid
-        self.answered = 0
+        self.answered, self._born = 0, time.monotonic()
         self.broken = False
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    def is_worn(self) -> bool:
+        return self.answered >= RETIRE_AFTER or time.monotonic() - self._born > RETIRE_AFTER_S
 
     def ask(self, wanted: dict[str, Any], patience_s: float) -> dict[str, Any]:
         """One answer.

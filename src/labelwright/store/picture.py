@@ -1,6 +1,6 @@
 """Image contents: what is known of each, and the blobs that show it. One row per content, whatever project it is in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -33,20 +33,27 @@ def picture_from(row: Any) -> Picture | None:
 
 
 def add(tx: Tx, sha256: str, picture: Picture, files: Mapping[str, str | None], at: datetime) -> None:
-    """Remember an image content, unless it is known.
+    """Remember an image content, unless it is known; see `add_many`."""
+    add_many(tx, [(sha256, picture, files)], at)
+
+
+def add_many(tx: Tx, found: Iterable[tuple[str, Picture, Mapping[str, str | None]]], at: datetime) -> None:
+    """Remember image contents; those that are known stay as they are.
 
     Args:
         tx: A write transaction.
-        sha256: Of the original.
-        picture: What is known of it; its file name belongs to an asset and is left out.
-        files: Names of blobs: `display`, `preview`, `thumbnail`, and `tiles` (or None).
+        found: SHA-256 of the original, what is known of it (its file name belongs to an asset and is left out), and the
+            names of blobs: `display`, `preview`, `thumbnail`, and `tiles` (or None).
         at: Now.
     """
-    row = {
-        "sha256": sha256, "width": picture.width, "height": picture.height, "format": picture.format,
-        "notes": list(picture.notes), "levels": picture.levels, "created_at": at, **files,
+    rows = {
+        sha256: {
+            "sha256": sha256, "width": picture.width, "height": picture.height, "format": picture.format,
+            "notes": list(picture.notes), "levels": picture.levels, "created_at": at, **files,
+        }
+        for sha256, picture, files in found
     }  # fmt: skip
-    upsert(tx, t.picture, row, key=("sha256",))
+    upsert(tx, t.picture, list(rows.values()), key=("sha256",))
 
 
 def row(tx: Tx, sha256: str) -> Any:

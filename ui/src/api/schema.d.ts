@@ -2967,6 +2967,19 @@ export interface components {
             total: number;
         };
         /**
+         * CountOf
+         * @description What a number counts: the regions of a question, of these labels or, without any, of all.
+         */
+        CountOf: {
+            /**
+             * Labels
+             * @default []
+             */
+            labels: string[];
+            /** Question */
+            question: string;
+        };
+        /**
          * Day
          * @description Submissions on one UTC day.
          */
@@ -5945,7 +5958,7 @@ export interface components {
          *
          *     Attributes:
          *         outcome: `stored`; `repeated` for one that was stored before; `extra_opinion` when others had finished the asset.
-         *         problems: What no longer fits the current ontology; the work is kept all the same.
+         *         problems: What no longer fits the current ontology, and what is worth a second look; the work is kept all the same.
          */
         Receipt: {
             annotation: components["schemas"]["Annotation"];
@@ -6527,8 +6540,10 @@ export interface components {
          *         minimum: Smallest allowed value, inclusive; None for no bound.
          *         maximum: Largest allowed value, inclusive.
          *         unit: What the number counts, such as `stars`.
+         *         count_of: Regions whose number it should be; another number is remarked on, and not refused.
          */
         ScalarQuestion: {
+            count_of?: components["schemas"]["CountOf"] | null;
             depends_on?: components["schemas"]["Condition"] | null;
             /**
              * Document Rule

@@ -1,5 +1,8 @@
 /** The outbox of the signed-in person, and how a parcel is sent. */
+import { notifications } from "@mantine/notifications";
+
 import { api, apiError } from "../api/client";
+import { t } from "../strings";
 import { Outbox, type Outcome, type Parcel } from "./outbox";
 
 async function send(parcel: Parcel): Promise<Outcome> {
@@ -9,7 +12,10 @@ async function send(parcel: Parcel): Promise<Outcome> {
       parcel.kind === "skip"
         ? await api.POST("/api/projects/{project_id}/assets/{asset_id}/skip", { params: { path }, body: parcel.body as never })
         : await api.POST("/api/projects/{project_id}/assets/{asset_id}/annotations", { params: { path }, body: parcel.body as never });
-    if (call.response.ok) return { ok: true };
+    if (call.response.ok) {
+      if (call.data !== undefined && "problems" in call.data) remark(call.data.problems as readonly { message: string }[]);
+      return { ok: true };
+    }
     const { status } = call.response;
     const { code, message, hint } = apiError(status, call.error);
     // Signed out, too busy, broken: all pass. Only a clear "no" ends the attempts.
@@ -18,6 +24,12 @@ async function send(parcel: Parcel): Promise<Outcome> {
   } catch {
     return { ok: false, retry: true, status: 0, code: "unreachable", message: "", hint: "" };
   }
+}
+
+/** What was stored all the same, and is worth a second look. */
+function remark(problems: readonly { message: string }[]): void {
+  if (problems.length === 0) return;
+  notifications.show({ color: "yellow", autoClose: 12_000, title: t("annotate.storedBut"), message: problems.map((each) => each.message).join("; ") });
 }
 
 const boxes = new Map<number, Outbox>();

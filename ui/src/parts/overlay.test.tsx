@@ -2,7 +2,7 @@ import { render } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 
 import type { Region, Shape } from "../editor/types";
-import { Overlay, pathOf, runsOf } from "./overlay";
+import { Overlay, pathOf } from "./overlay";
 
 const region = (shape: Shape, label = "a"): Region => ({ id: JSON.stringify(shape), label, shape });
 
@@ -23,14 +23,5 @@ describe("overlay", () => {
     const lines = [...container.querySelectorAll(".lw-line path")];
     expect(lines.map((line) => line.getAttribute("d"))).toEqual(["M0 0L1 0L1 1L0 1ZM1 0L2 0L2 1L1 1ZM2 0L3 0L3 1L2 1Z", "M1 1L3 3", "M1 1h0M3 3h0"]);
     expect(lines[0]?.getAttribute("stroke-dasharray")).toBe("5 4");
-  });
-
-  it("reads runs as pycocotools writes them, and refuses what is no encoding", () => {
-    // pycocotools: encode of [[0, 1], [1, 1], [0, 1]], and how 100 x 100 with the square 20..60 begins.
-    expect(runsOf("1112")).toEqual([1, 1, 1, 3]);
-    expect(runsOf("To1X1l10")).toEqual([2020, 40, 60, 40]);
-    expect(runsOf("~~")).toBeNull();
-    expect(runsOf("Z")).toBeNull();
-    expect(runsOf("")).toEqual([]);
   });
 });

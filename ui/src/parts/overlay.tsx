@@ -1,6 +1,7 @@
 /** Regions drawn over a picture that is only looked at: thumbnails and comparisons. A model's are dashed, a person's solid. */
 import { memo, useMemo } from "react";
 
+import { RleError, forEachColumnRun, runsOf } from "../editor/image/rle";
 import { inkOn } from "../palette";
 import type { Mask, Point, Region, Shape } from "../editor/types";
 
@@ -134,50 +135,21 @@ function MaskImage({ mask, colour }: { mask: Mask; colour: string }) {
 
 /** A small picture of the mask; empty where no canvas can be had, or where the mask is none. */
 function painted(mask: Mask, colour: string): string {
-  const runs = runsOf(mask.counts);
   const [height, width] = mask.size;
   const scale = Math.min(1, MASK_EDGE / Math.max(height, width));
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.round(width * scale));
   canvas.height = Math.max(1, Math.round(height * scale));
-  const paint = runs === null ? null : canvas.getContext("2d");
-  if (runs === null || paint === null) return "";
+  const paint = canvas.getContext("2d");
+  if (paint === null) return "";
   paint.fillStyle = colour;
-  let pixel = 0;
-  runs.forEach((run, i) => {
-    if (i % 2 === 1) {
-      // A run goes down its column, and on in the next ones.
-      for (let from = pixel, left = run; left > 0; ) {
-        const [x, y] = [Math.floor(from / height), from % height];
-        const n = Math.min(left, height - y);
-        const columns = y === 0 ? Math.max(1, Math.floor(left / height)) : 1;
-        const rows = columns > 1 ? height : n;
-        paint.fillRect(x * scale, y * scale, Math.max(columns * scale, 0.5), rows * scale);
-        from += columns > 1 ? columns * height : n;
-        left -= columns > 1 ? columns * height : n;
-      }
-    }
-    pixel += run;
-  });
-  return canvas.toDataURL();
-}
-
-/** Lengths of the runs of compressed COCO counts; null for what is none. Source: rleFrString of pycocotools. */
-export function runsOf(counts: string): number[] | null {
-  const runs: number[] = [];
-  for (let i = 0; i < counts.length; ) {
-    let [value, shift, more] = [0, 1, true];
-    while (more) {
-      const code = counts.charCodeAt(i++) - 48;
-      if (!(code >= 0 && code < 64) || shift > 2 ** 30) return null;
-      value += (code & 31) * shift;
-      shift *= 32;
-      more = (code & 32) !== 0;
-      if (!more && (code & 16) !== 0) value -= shift;
-    }
-    if (runs.length > 2) value += runs[runs.length - 2] ?? 0;
-    if (value < 0) return null;
-    runs.push(value);
+  try {
+    forEachColumnRun(runsOf(mask), height, (x, from, to) => {
+      paint.fillRect(x * scale, from * scale, Math.max(scale, 0.5), (to - from) * scale);
+    });
+  } catch (error) {
+    if (error instanceof RleError) return "";
+    throw error;
   }
-  return runs;
+  return canvas.toDataURL();
 }

@@ -33,6 +33,7 @@ export const drawing = {
   lacks: { one: "{name} still needs: {what}", other: "{n} objects still need an answer, first {name}: {what}" },
   summary: { one: "Image of {width} by {height} pixels with one object. The list of objects beside it says and does the same.", other: "Image of {width} by {height} pixels with {n} objects. The list of objects beside it says and does the same." },
   loading: "Loading the image…",
+  notSeen: "The image is not here yet. Wait for it, or skip it (I).",
   broken: "This image cannot be shown",
   brokenHint: "{why} Try again, or skip it (I) and go on.",
   zoomIn: "Zoom in",

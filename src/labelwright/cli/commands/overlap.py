@@ -1,7 +1,7 @@
 """`overlap`: how well marked regions of models, people and gold lie over one another."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -9,6 +9,7 @@ from labelwright.cli.common import Database, Home, ProjectName, find_project, lo
 
 if TYPE_CHECKING:
     from labelwright.flows.overlap import LabelOverlap, QuestionOverlap
+    from labelwright.store.overlap import Between
 
 
 class Against(StrEnum):
@@ -48,11 +49,12 @@ def overlap(
 
     with workbench(home, database) as bench:
         actor = local_person(bench)
+        sides = cast("Between", between.name)
         found = find_project(bench, actor, project)
-        view = measuring.view(bench, actor, found.id, between.name, threshold)
+        view = measuring.view(bench, actor, found.id, sides, threshold)
         worst = {
             question.question: measuring.differences(
-                bench, actor, found.id, measuring.Wanted(question=question.question), between.name, threshold,
+                bench, actor, found.id, measuring.Wanted(question=question.question), sides, threshold,
                 None, max(limit, 1),
             )
             for question in view.questions
@@ -72,12 +74,14 @@ def overlap(
             Console().print(_table(question))
         for mixed in question.mixed[:10]:
             typer.echo(f"{mixed.n} of {mixed.right} taken for {mixed.said}")
-        for sides in question.sides if len(question.sides) > 1 else ():
-            typer.echo(f"{sides.predicted_by} against {sides.true_by}: F1 {sides.f1:.3f} over {sides.n}")
+        for pair in question.sides if len(question.sides) > 1 else ():
+            typer.echo(f"{pair.predicted_by} against {pair.true_by}: F1 {pair.f1:.3f} over {pair.n}")
         page = worst[question.question]
         typer.echo(f"{page.total} differ" + (", the worst first:" if page.total and limit else ""))
         for row in page.rows[:limit]:
-            kinds = [kind for kind in (*row.predicted_kinds, *row.true_kinds) if kind in ("extra", "missing")]
+            kinds: list[str] = [
+                kind for kind in (*row.predicted_kinds, *row.true_kinds) if kind in ("extra", "missing")
+            ]
             kinds += [kind for kind in row.true_kinds if kind in ("wrong_label", "low_overlap")]
             counts = ", ".join(f"{kinds.count(k)} {k.replace('_', ' ')}" for k in dict.fromkeys(kinds))
             typer.echo(f"  {row.external_id or row.asset_id}\tF1 {row.f1:.2f}\t{counts}")

@@ -117,7 +117,7 @@ class Pyramid implements Picture {
         const name = nameOf(tile);
         const bitmap = this.tiles.get(name);
         if (bitmap === undefined) {
-          if (n === level) void this.fetch(tile);
+          if (n === level) void this.load(tile);
           continue;
         }
         this.tiles.delete(name);
@@ -150,7 +150,7 @@ class Pyramid implements Picture {
     return tiles;
   }
 
-  private async fetch(tile: TileAddress): Promise<void> {
+  private async load(tile: TileAddress): Promise<void> {
     const name = nameOf(tile);
     if (this.loading.has(name) || this.failed.has(name)) return;
     const controller = new AbortController();

@@ -38,14 +38,15 @@ export default function Overview({ project, view }: TabProps) {
         {waiting !== undefined && <NextBatch run={waiting} project={project} steer={view.role === "manager"} />}
       </section>
       <div className="lw-cards">
-        <section className="lw-card">
+        {/* Nothing local learns from images yet. */}
+        {view.project.modality !== "image" && <section className="lw-card">
           <h2>{t("project.learning")}</h2>
           <p>{learning.has_model ? t("project.learnedSome") : t("project.learnedNone")}</p>
           <p className="lw-dim" role="status">
             {learning.learn_every === 0 ? t("project.learnOff") : learning.training ? t("project.training") : t("project.learnNext", { n: more })}
           </p>
           {view.role === "manager" && <Button size="xs" variant="default" loading={learn.isPending} onClick={() => { learn.mutate(); }}>{t("project.learnNow")}</Button>}
-        </section>
+        </section>}
         {sees && (
           <section className="lw-card">
             <h2>{t("project.agreement")}</h2>

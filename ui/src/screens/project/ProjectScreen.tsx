@@ -18,6 +18,7 @@ const SCREENS = {
   data: lazy(() => import("./DataTab")),
   questions: lazy(() => import("./Questions")),
   prompts: lazy(() => import("./PromptStudio")),
+  overlap: lazy(() => import("./Overlap")),
   trust: lazy(() => import("./TrustTab")),
   runs: lazy(() => import("./Runs")),
   import: lazy(() => import("./ImportTab")),
@@ -45,7 +46,8 @@ export default function ProjectScreen() {
   const tab = params.tab ?? "";
   const Screen = tab in SCREENS ? SCREENS[tab as keyof typeof SCREENS] : undefined;
   const role = view.data.role;
-  const tabs = tabsOf(view.data.project.modality).filter((each) => (role === "manager" || !each.managers) && (role !== "annotator" || !each.reviewers));
+  const regions = view.data.ontology.questions.some((q) => q.kind === "region" && q.retired !== true);
+  const tabs = tabsOf(view.data.project.modality, regions).filter((each) => (role === "manager" || !each.managers) && (role !== "annotator" || !each.reviewers));
   return (
     <main className={`lw-page${tab === "data" ? " lw-wide" : ""}`} id="main">
       <div className="lw-row">

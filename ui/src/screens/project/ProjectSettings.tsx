@@ -46,7 +46,7 @@ export default function ProjectSettings({ project, view }: TabProps) {
         <NumberInput label={t("projectSettings.auditAccepted")} min={0} max={1} step={0.01} value={s.audit_accepted ?? 0.05} onChange={(v) => { change({ audit_accepted: Number(v) }); }} />
         <Checkbox label={t("projectSettings.revertBroken")} checked={s.revert_when_broken ?? false} onChange={(e) => { change({ revert_when_broken: e.currentTarget.checked }); }} />
         <NumberInput label={t("projectSettings.people")} min={1} max={20} value={s.people_per_asset ?? 1} onChange={(v) => { change({ people_per_asset: Number(v) }); }} />
-        <NumberInput label={t("projectSettings.learnEvery")} min={0} value={s.learn_every ?? 10} onChange={(v) => { change({ learn_every: Number(v) }); }} />
+        {view.project.modality !== "image" && <NumberInput label={t("projectSettings.learnEvery")} min={0} value={s.learn_every ?? 10} onChange={(v) => { change({ learn_every: Number(v) }); }} />}
         <NumberInput label={t("share")} min={0} max={0.5} step={0.05} value={s.no_suggestion_share ?? 0} onChange={(v) => { change({ no_suggestion_share: Number(v) }); }} />
         <NumberInput label={t("hourly")} min={0} value={s.person_usd_per_hour ?? ""} onChange={(v) => { change({ person_usd_per_hour: v === "" ? null : Number(v) }); }} />
         <NumberInput label={t("projectSettings.batch")} min={1} value={s.batch_size ?? 100} onChange={(v) => { change({ batch_size: Number(v) }); }} />

@@ -9,11 +9,13 @@ export interface Tab {
   readonly managers: boolean;
   /** Only where texts are labelled: prompts are for language models. */
   readonly texts?: boolean;
+  /** Only where regions are marked. */
+  readonly regions?: boolean;
 }
 
 /** The tabs of a project of texts or images. */
-export function tabsOf(modality: string | undefined): readonly Tab[] {
-  return TABS.filter((tab) => tab.texts !== true || modality !== "image");
+export function tabsOf(modality: string | undefined, regions = modality === "image"): readonly Tab[] {
+  return TABS.filter((tab) => (tab.texts !== true || modality !== "image") && (tab.regions !== true || regions));
 }
 
 const TABS: readonly Tab[] = [
@@ -22,6 +24,7 @@ const TABS: readonly Tab[] = [
   { path: "/questions", title: "project.ontology", reviewers: false, managers: true },
   { path: "/prompts", title: "project.prompts", reviewers: true, managers: true, texts: true },
   { path: "/trust", title: "trust.title", reviewers: true, managers: false },
+  { path: "/overlap", title: "overlap.title", reviewers: true, managers: false, regions: true },
   { path: "/runs", title: "project.runs", reviewers: true, managers: true },
   { path: "/import", title: "project.import", reviewers: true, managers: true },
   { path: "/export", title: "project.export", reviewers: true, managers: true },

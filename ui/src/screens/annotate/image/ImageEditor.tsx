@@ -203,6 +203,8 @@ export default function ImageEditor(props: EditorProps) {
   };
 
   const refuse = useCallback((): string | null => {
+    // Nobody answers for an image that was not seen.
+    if (stage.current?.isShown() !== true) return t("drawing.notSeen");
     // What is half drawn is finished, or it would be lost.
     dispatch({ type: "finish" });
     const open = lacking(given, latest.current.doc);

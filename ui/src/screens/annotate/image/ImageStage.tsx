@@ -22,6 +22,8 @@ export interface StageControls {
   /** The middle of what is seen, in image pixels. */
   readonly centre: () => Point;
   readonly scale: () => number;
+  /** Whether the image can be seen. */
+  readonly isShown: () => boolean;
 }
 
 interface Props {
@@ -89,7 +91,8 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
   drawn.current = draw;
   useEffect(() => {
     let here = true;
-    // The picture before stays until this one is decoded; nothing can be drawn on it meanwhile.
+    // The picture before stays until this one is decoded, without what was drawn on it; nothing can be drawn meanwhile.
+    renderer.show({ ...sceneOf(latest.current, { opacity: 0, scale: 1 }), bare: true });
     renderer.open(sourceOf(project, turn)).then(
       (shown) => {
         if (!here || !shown) return;
@@ -102,7 +105,7 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
       (error: unknown) => { if (here) setLoaded({ why: error instanceof Error ? error.message : String(error) }); },
     );
     return () => { here = false; };
-  }, [renderer, project, turn, fit, tries]);
+  }, [renderer, sceneOf, project, turn, fit, tries]);
 
   const shown = loaded === "shown";
   useEffect(() => {
@@ -130,7 +133,8 @@ export function ImageStage({ ref, project, turn, given, state, dispatch, hint, p
     },
     centre: () => toImage(renderer.camera, [renderer.view.width / 2, renderer.view.height / 2]),
     scale: () => renderer.camera.scale,
-  }), [renderer, extent, fit, move, zoom]);
+    isShown: () => shown,
+  }), [renderer, extent, fit, move, zoom, shown]);
 
   const onScreen = useCallback((event: { clientX: number; clientY: number }): Point => {
     const box = host.current?.getBoundingClientRect();

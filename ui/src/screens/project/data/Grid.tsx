@@ -62,7 +62,7 @@ export function Grid({ project, rows, questions, selection, size, shown, onClick
             {rows.slice(line.index * columns, (line.index + 1) * columns).map((row, i) => {
               const place = line.index * columns + i;
               return (
-                <div key={row.asset.id} id={`tile-${String(row.asset.id)}`} role="gridcell" aria-selected={selection.ids.has(row.asset.id)} className={`lw-tile${place === selection.at ? " lw-at" : ""}`} style={{ width: edge, height: height - GAP }}
+                <div key={row.asset.id} id={`tile-${String(row.asset.id)}`} role="gridcell" aria-selected={selection.ids.has(row.asset.id)} className={`lw-tile${place === selection.at ? " lw-tile-at" : ""}`} style={{ width: edge, height: height - GAP }}
                   onClick={(event) => { onClick(event, place); }} onDoubleClick={() => { onOpen(place); }}>
                   <input type="checkbox" className="lw-tick" tabIndex={-1} aria-label={t("bulk.choose", { name: nameOf(row) })} checked={selection.ids.has(row.asset.id)} readOnly onClick={(event) => { event.stopPropagation(); onTick(event, place); }} onDoubleClick={(event) => { event.stopPropagation(); }} />
                   <Thumbnail project={project} row={row} edge={edge} shown={shown} colours={colours} edges={edges} />
