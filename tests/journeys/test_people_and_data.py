@@ -174,6 +174,6 @@ def test_a_key_that_is_taken_is_refused(house: House, page: Any) -> None:
     page.keyboard.press("u")
     page.get_by_text("U is already used for “Take back the last submission”.").wait_for()
     skip.get_by_role("button", name="Change").click()
-    page.keyboard.press("q")
-    skip.get_by_text("Q", exact=True).wait_for()
+    page.keyboard.press("w")
+    skip.get_by_text("W", exact=True).wait_for()
     assert page.get_by_role("alert").count() == 0

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import browser, page, served
+from tests.journeys.conftest import browser, page, served, zygote
 from tests.journeys.house import House
 from tests.journeys.test_annotate import ENTITIES, go, house, settled, stage_of
 
-__all__ = ["browser", "house", "page", "served"]
+__all__ = ["browser", "house", "page", "served", "zygote"]
 
 PER_FEATURE = 2
 

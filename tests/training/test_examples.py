@@ -333,3 +333,19 @@ def test_damaged_bytes_of_a_model_are_refused_or_read_never_worse() -> None:
         except ValueError:
             refused += 1
     assert refused > 300
+
+
+def test_a_label_that_has_others_under_it_is_not_learned_where_only_leaves_count() -> None:
+    labels = (
+        Label(id="animal", name="Animal"),
+        Label(id="dog", name="Dog", parent="animal"),
+        Label(id="cat", name="Cat", parent="animal"),
+    )
+    question = ChoiceQuestion(id="q", name="Q", labels=labels, leaves_only=True)
+    ontology = Ontology(version=1, questions=(question,))
+    # Given before only leaves counted.
+    texts = ["bark bark", "meow meow", "some beast", "bark now", "meow now", "any beast"]
+    given = [Answers.of({"q": ChoiceAnswer(labels=(label,))}) for label in ("dog", "cat", "animal") * 2]
+    readings = training.train(ontology, texts, given, seed=1).read(texts)
+    chosen = {label for reading in readings for label in reading.answers.root["q"].labels}  # type: ignore[union-attr]
+    assert chosen == {"dog", "cat"}

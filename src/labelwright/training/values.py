@@ -150,7 +150,7 @@ def train_choice(
         for i, each in enumerate(answers)
         if isinstance(a := each.get(question.id), ChoiceAnswer)
     ]
-    labels = [label.id for label in question.active_labels]
+    labels = [label.id for label in question.choosable]
     if question.multiple:
         return _train_any(labels, features, found, seed)
     found = [(i, given) for i, given in found if len(given) == 1 and given[0] in labels]
