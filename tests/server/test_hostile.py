@@ -38,7 +38,9 @@ BODIES: dict[str, Any] = {
     "PUT /members": {"user_id": 1, "role": "viewer"},
     "PATCH ": {"name": "mine"},
 }
-QUERIES = {"/search": "?words=a", "/entity": "?entity_id=a", "/examples": "?asset_id=1"}
+QUERIES = {
+    "/search": "?words=a", "/entity": "?entity_id=a", "/examples": "?asset_id=1", "/overlap/assets": "?question=a",
+}  # fmt: skip
 READING = {"POST /prompt-preview"}
 """Routes that send something and change nothing."""
 
