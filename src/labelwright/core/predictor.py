@@ -103,6 +103,30 @@ class DetectorModel(Value):
     question: str
 
 
+class SegmenterModel(Value):
+    """A promptable segmenter that marks objects by itself.
+
+    Attributes:
+        task: `everything`: a grid of points over each image. `boxes`: the boxes of `source` become masks.
+        segmenter_id: 0 for the one without weights.
+        model_sha256: Of its encoder and decoder together; empty without weights.
+        question: The region question it answers.
+        label: Label id of what is found by `everything`; empty for the first one.
+        source: Region question the boxes are taken from; may be the same as `question`.
+        settings: Numbers of the task: points per side, least score, least area...
+    """
+
+    kind: Literal["segmenter"] = "segmenter"
+    segmenter_id: int
+    name: str
+    model_sha256: str = ""
+    task: Literal["everything", "boxes"]
+    question: str
+    label: str = ""
+    source: str = ""
+    settings: dict[str, float] = Field(default_factory=dict)
+
+
 class ImportedModel(Value):
     """Predictions that came along with an import."""
 
@@ -113,7 +137,10 @@ class ImportedModel(Value):
 class Predictor(Value):
     """Everything that decides what a model answers."""
 
-    engine: Annotated[PromptedModel | LocalModel | DetectorModel | ImportedModel, Field(discriminator="kind")]
+    engine: Annotated[
+        PromptedModel | LocalModel | DetectorModel | SegmenterModel | ImportedModel,
+        Field(discriminator="kind"),
+    ]
     ontology_version: int
 
     @property
@@ -130,7 +157,7 @@ class Predictor(Value):
                 return f"{model} ({'zero-shot' if examples.kind == 'none' else 'few-shot'})"
             case LocalModel(trained_on=n):
                 return f"local model ({n} labels)"
-            case DetectorModel(name=name) | ImportedModel(name=name):
+            case DetectorModel(name=name) | SegmenterModel(name=name) | ImportedModel(name=name):
                 return name
 
 

@@ -5214,7 +5214,7 @@ export interface components {
          */
         Predictor: {
             /** Engine */
-            engine: components["schemas"]["PromptedModel"] | components["schemas"]["LocalModel"] | components["schemas"]["DetectorModel"] | components["schemas"]["ImportedModel"];
+            engine: components["schemas"]["PromptedModel"] | components["schemas"]["LocalModel"] | components["schemas"]["DetectorModel"] | components["schemas"]["SegmenterModel"] | components["schemas"]["ImportedModel"];
             /** Ontology Version */
             ontology_version: number;
         };
@@ -6617,6 +6617,56 @@ export interface components {
              * @default
              */
             output: string;
+        };
+        /**
+         * SegmenterModel
+         * @description A promptable segmenter that marks objects by itself.
+         *
+         *     Attributes:
+         *         task: `everything`: a grid of points over each image. `boxes`: the boxes of `source` become masks.
+         *         segmenter_id: 0 for the one without weights.
+         *         model_sha256: Of its encoder and decoder together; empty without weights.
+         *         question: The region question it answers.
+         *         label: Label id of what is found by `everything`; empty for the first one.
+         *         source: Region question the boxes are taken from; may be the same as `question`.
+         *         settings: Numbers of the task: points per side, least score, least area...
+         */
+        SegmenterModel: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "segmenter";
+            /**
+             * Label
+             * @default
+             */
+            label: string;
+            /**
+             * Model Sha256
+             * @default
+             */
+            model_sha256: string;
+            /** Name */
+            name: string;
+            /** Question */
+            question: string;
+            /** Segmenter Id */
+            segmenter_id: number;
+            /** Settings */
+            settings?: {
+                [key: string]: number;
+            };
+            /**
+             * Source
+             * @default
+             */
+            source: string;
+            /**
+             * Task
+             * @enum {string}
+             */
+            task: "everything" | "boxes";
         };
         /**
          * Share
