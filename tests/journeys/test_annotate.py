@@ -351,6 +351,21 @@ def test_nothing_is_lost_or_doubled_when_the_server_is_killed(house: House, page
     assert house.submissions(ids) == len(texts)
 
 
+def test_what_a_left_screen_did_not_send_is_sent_from_the_next_one(house: House, page: Any) -> None:
+    project, ids = house.add_project(TEXTS[:2])
+    go(page, house, project)
+    shows(page, TEXTS[0])
+    page.route("**/annotations", lambda route: route.abort())
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    page.get_by_text("Offline").first.wait_for()
+    assert house.submissions(ids) == 0
+    page.unroute("**/annotations")
+    with page.expect_response("**/annotations"):
+        page.goto(f"{house.address}/projects/{project.id}")
+    assert house.submissions(ids) == 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_screens_are_accessible(house: House, page: Any, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)

@@ -54,6 +54,11 @@ class Guarded extends Component<{ children: ReactNode }, { error: unknown }> {
 
 function SignedIn() {
   const me = useQuery({ queryKey: ["me"], queryFn: () => must(api.GET("/api/me")), staleTime: Infinity });
+  const person = me.data?.user.user_id;
+  useEffect(() => {
+    // Work that a closed or left label screen did not get out is sent from whatever screen is open next.
+    if (person !== undefined) void import("../outbox/server").then(({ outboxOf }) => outboxOf(person));
+  }, [person]);
   if (me.isPending) return <Waiting />;
   if (me.isError) {
     if (me.error instanceof ApiError && me.error.status === 401) {

@@ -6,6 +6,9 @@ import { api, must, type Noun } from "../../api/client";
 import { Trouble } from "../../parts/state";
 import { t } from "../../strings";
 
+/** The run whose series waits for people: it goes on without anybody touching this screen, so the screen looks now and then. */
+export const awaited = (runs: readonly Noun<"Run">[] | undefined): Noun<"Run"> | undefined => (runs ?? []).find((run) => run.next_batch !== null && run.next_batch !== undefined);
+
 export function NextBatch({ run, project, steer = true }: { run: Noun<"Run">; project: number; steer?: boolean }) {
   const queries = useQueryClient();
   const path = { project_id: project, run_id: run.id };

@@ -5,7 +5,7 @@ import { api, must, type Noun } from "../../api/client";
 import { ArmsBlock, EconomicsBlock } from "../../parts/economics";
 import { Funnel } from "../../parts/funnel";
 import { t } from "../../strings";
-import { NextBatch } from "./NextBatch";
+import { awaited, NextBatch } from "./NextBatch";
 import type { TabProps } from "./ProjectScreen";
 
 export default function Overview({ project, view }: TabProps) {
@@ -21,8 +21,9 @@ export default function Overview({ project, view }: TabProps) {
     queryKey: ["runs", project, "overview"],
     queryFn: () => must(api.GET("/api/projects/{project_id}/runs", { params: { path, query: { kind: "batch" } } })) as Promise<{ rows: Noun<"Run">[] }>,
     enabled: sees,
+    refetchInterval: (query) => (awaited(query.state.data?.rows) === undefined ? false : 3000),
   });
-  const waiting = (runs.data?.rows ?? []).find((run) => run.next_batch !== null && run.next_batch !== undefined);
+  const waiting = awaited(runs.data?.rows);
   const learn = useMutation({ mutationFn: () => must(api.POST("/api/projects/{project_id}/learn", { params: { path } })) });
   const { learning } = view;
   const more = Math.max(learning.learn_every - learning.submissions_since, 1);

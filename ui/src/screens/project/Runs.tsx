@@ -11,7 +11,7 @@ import { Examples, ExamplesOf } from "./Examples";
 import { FIRST_PLAN, PlanForm, planOf, usePlanParts, type PlanDraft } from "./plan";
 import type { Question } from "../../editor/types";
 import { Detectors } from "./Detectors";
-import { NextBatch } from "./NextBatch";
+import { awaited, NextBatch } from "./NextBatch";
 import type { TabProps } from "./ProjectScreen";
 
 type Run = Noun<"Run">;
@@ -24,7 +24,7 @@ export default function Runs({ project, view }: TabProps) {
   const runs = useQuery({
     queryKey: ["runs", project],
     queryFn: () => must(api.GET("/api/projects/{project_id}/runs", { params: { path: { project_id: project }, query: { kind: "batch" } } })),
-    refetchInterval: (query) => ((query.state.data?.rows ?? []).some((r) => !ENDED.includes(r.state)) ? 800 : false),
+    refetchInterval: (query) => ((query.state.data?.rows ?? []).some((r) => !ENDED.includes(r.state)) ? 800 : awaited(query.state.data?.rows as Run[] | undefined) === undefined ? false : 3000),
   });
   if (runs.isPending) return <Waiting />;
   if (runs.isError) return <Trouble error={runs.error} retry={() => void runs.refetch()} />;
